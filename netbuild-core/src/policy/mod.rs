@@ -1,0 +1,5 @@
+//! Which queued build starts next.
+
+mod port;
+
+pub use port::{Policy, Queued};

@@ -1,0 +1,3 @@
+//! The runner of netbuild and the gateway that it reports to.
+
+pub mod protocol;
