@@ -1,0 +1,266 @@
+//! The life of an attempt: answers, observations, limits.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::entry::{Contact, Live, Stage, Stop, StopReason};
+use super::machine::{Engine, Now};
+use super::step::{Action, Effects, StartAnswer};
+use crate::model::{
+    AttemptId, Cause, Change, ExecutorName, Failure, HostName, OnUnknown, Outcome, Rank, Report, RunPhase, Timestamp,
+};
+use crate::port::{Effect, Listing, Notice, Observed, Phase, Started};
+
+impl Engine {
+    pub(super) fn start_answered(&mut self, attempt: &AttemptId, answer: StartAnswer, now: Now<'_>, out: &mut Effects) {
+        let Some(rank) = self.live_rank(attempt) else {
+            self.stats.stale_inputs += 1;
+            return;
+        };
+        match answer {
+            StartAnswer::Started(Started::Created { host }) => self.accepted(rank, host, now, out),
+            StartAnswer::Started(Started::Adopted { observed }) if observed.attempt == *attempt => {
+                self.accepted(rank, observed.host.clone(), now, out);
+                self.seen(rank, observed.phase, now, out);
+            }
+            StartAnswer::Started(Started::Adopted { .. }) | StartAnswer::Stale => out.act.push(Action::StepDown),
+            StartAnswer::Refused(failure) => self.settle(rank, Report::of(Outcome::Failed(failure)), now, out),
+            StartAnswer::Full | StartAnswer::Unavailable => {
+                self.close_lane(rank, now);
+                self.not_started(rank, Effect::None, now, out);
+            }
+            StartAnswer::NameTaken { by } => {
+                if let Some((executor, grace)) = self.lane_and_grace(rank) {
+                    out.act.push(Action::Cancel { attempt: by, executor, grace });
+                }
+                self.not_started(rank, Effect::None, now, out);
+            }
+            StartAnswer::Unknown => self.not_started(rank, Effect::Unknown, now, out),
+        }
+    }
+
+    /// The executor has it.
+    fn accepted(&mut self, rank: Rank, host: Option<HostName>, now: Now<'_>, out: &mut Effects) {
+        let steps = self.steps;
+        let Some((attempt, live)) = self.live_mut(rank) else { return };
+        live.seen_at_step = steps;
+        live.host.clone_from(&host);
+        if !matches!(live.contact, Contact::Asking | Contact::AskAgain { .. }) {
+            return;
+        }
+        live.contact = Contact::Pending;
+        out.persist.push(Change::Accepted { attempt: attempt.clone(), host: host.clone(), at: now.at });
+        out.notify.push(Notice::Accepted { attempt, host });
+        self.repeat_stop(rank, now, out);
+        self.arm(rank);
+    }
+
+    /// The call had no effect, or none that is known.
+    fn not_started(&mut self, rank: Rank, effect: Effect, now: Now<'_>, out: &mut Effects) {
+        let (again, steps) = (self.config.ask_again, self.steps);
+        let Some((_, live)) = self.live_mut(rank) else { return };
+        if !matches!(live.contact, Contact::Asking) {
+            return;
+        }
+        match (effect, live.stop) {
+            (Effect::None, Some(_)) => self.gone(rank, Cause::Lost, now, out),
+            // It may run although it is not wanted: end it, and let a list tell whether it was ever there.
+            (Effect::Unknown, Some(_)) => {
+                live.contact = Contact::Pending;
+                live.seen_at_step = steps;
+                self.repeat_stop(rank, now, out);
+            }
+            (effect, None) => live.contact = Contact::AskAgain { at: now.at + again, effect },
+        }
+        self.arm(rank);
+    }
+
+    pub(super) fn observed(&mut self, executor: &ExecutorName, observed: Observed, now: Now<'_>, out: &mut Effects) {
+        let live = self.live_rank(&observed.attempt).filter(|rank| self.lane_of(*rank) == Some(executor));
+        let Some(rank) = live else {
+            self.stats.stale_inputs += 1;
+            let ended = matches!(observed.phase, Phase::Ended { .. });
+            out.act.push(Action::Reap { attempt: observed.attempt, executor: executor.clone(), ended });
+            return;
+        };
+        let steps = self.steps;
+        if let Some((_, live)) = self.live_mut(rank) {
+            live.seen_at_step = live.seen_at_step.max(steps);
+            if observed.host.is_some() {
+                live.host = observed.host;
+            }
+        }
+        self.seen(rank, observed.phase, now, out);
+    }
+
+    fn seen(&mut self, rank: Rank, phase: Phase, now: Now<'_>, out: &mut Effects) {
+        let Some((attempt, live)) = self.live_mut(rank) else { return };
+        match phase {
+            Phase::Unknown => {
+                if live.unknown_since.is_none() {
+                    live.unknown_since = Some(now.at);
+                    out.notify.push(Notice::Unknown { attempt });
+                }
+                self.arm(rank);
+            }
+            Phase::Pending { .. } => {
+                live.unknown_since = None;
+                let host = live.host.clone();
+                self.accepted(rank, host, now, out);
+                self.arm(rank);
+            }
+            Phase::Running { since } => self.runs(rank, since, now, out),
+            Phase::Ended { report } => self.settle(rank, report, now, out),
+        }
+    }
+
+    fn runs(&mut self, rank: Rank, since: Timestamp, now: Now<'_>, out: &mut Effects) {
+        let Some((attempt, live)) = self.live_mut(rank) else { return };
+        live.unknown_since = None;
+        let asked = matches!(live.contact, Contact::Asking | Contact::AskAgain { .. });
+        if !matches!(live.contact, Contact::Running { .. }) {
+            // A host's clock may be ahead; the run limit must not grow by that.
+            let since = since.min(now.at).max(live.planned_at);
+            live.contact = Contact::Running { since };
+            out.persist.push(Change::Running { attempt: attempt.clone(), at: since });
+            out.notify.push(Notice::Running { attempt });
+        }
+        if asked {
+            self.repeat_stop(rank, now, out);
+        }
+        self.arm(rank);
+    }
+
+    pub(super) fn beat(&mut self, attempt: &AttemptId, phase: RunPhase, now: Now<'_>, out: &mut Effects) {
+        let Some(rank) = self.live_rank(attempt) else {
+            self.stats.stale_inputs += 1;
+            return;
+        };
+        self.runs(rank, now.at, now, out);
+        let Some((attempt, live)) = self.live_mut(rank) else { return };
+        live.beat_at = Some(now.at);
+        if live.run_phase.replace(phase) != Some(phase) {
+            out.notify.push(Notice::Progress { attempt, phase });
+        }
+        self.arm(rank);
+    }
+
+    /// Compares what an executor lists with what the engine has there.
+    pub(super) fn listed(
+        &mut self,
+        executor: &ExecutorName,
+        asked_at_step: u64,
+        listing: Listing,
+        now: Now<'_>,
+        out: &mut Effects,
+    ) {
+        let listed: BTreeSet<AttemptId> = listing.attempts.iter().map(|observed| observed.attempt.clone()).collect();
+        for observed in listing.attempts {
+            // An attempt that was accepted after the list was asked for is newer than what the list says of it.
+            let newer = self.live_rank(&observed.attempt).and_then(|rank| self.entries.get(&rank)?.live());
+            if !newer.is_some_and(|live| live.seen_at_step > asked_at_step && observed.phase == Phase::Unknown) {
+                self.observed(executor, observed, now, out);
+            }
+        }
+        if !listing.complete {
+            return;
+        }
+        let live = self.lanes.get(executor).map(|lane| lane.live.clone()).unwrap_or_default();
+        for rank in live {
+            let Some((attempt, live)) = self.live_mut(rank) else { continue };
+            let had = matches!(live.contact, Contact::Pending | Contact::Running { .. });
+            if had && live.seen_at_step <= asked_at_step && !listed.contains(&attempt) {
+                self.gone(rank, Cause::Lost, now, out);
+            }
+        }
+    }
+
+    /// The attempt is certainly over and left nothing behind: what it was stopped for, or else this cause.
+    fn gone(&mut self, rank: Rank, cause: Cause, now: Now<'_>, out: &mut Effects) {
+        let evidence = "no trace of the attempt is left";
+        self.settle(rank, Report::of(Outcome::Failed(Failure::new(cause, evidence))), now, out);
+    }
+
+    pub(super) fn stop_for_cancel(&mut self, rank: Rank, now: Now<'_>, out: &mut Effects) {
+        self.stop(rank, StopReason::Cancel, now, out);
+    }
+
+    /// Wants the attempt to end.
+    fn stop(&mut self, rank: Rank, why: StopReason, now: Now<'_>, out: &mut Effects) {
+        let Some((_, live)) = self.live_mut(rank) else { return };
+        // A cancel that was asked overrules a limit: the customer no longer waits.
+        let first = live.stop.is_none();
+        if first || why == StopReason::Cancel {
+            live.stop = Some(Stop { why, again_at: now.at });
+        }
+        match live.contact {
+            Contact::Asking => {}
+            Contact::AskAgain { effect, .. } => {
+                live.contact = Contact::Asking;
+                self.not_started(rank, effect, now, out);
+            }
+            Contact::Pending | Contact::Running { .. } if first => self.repeat_stop(rank, now, out),
+            Contact::Pending | Contact::Running { .. } => {}
+        }
+        self.arm(rank);
+    }
+
+    /// Asks the executor to end an attempt that is not wanted, now and again later.
+    fn repeat_stop(&mut self, rank: Rank, now: Now<'_>, out: &mut Effects) {
+        let again_at = now.at + self.config.grace + self.config.ask_again;
+        let Some((executor, grace)) = self.lane_and_grace(rank) else { return };
+        let Some((attempt, live)) = self.live_mut(rank) else { return };
+        if let Some(stop) = &mut live.stop {
+            stop.again_at = again_at;
+            out.act.push(Action::Cancel { attempt, executor, grace });
+        }
+    }
+
+    /// Something is due for a live attempt.
+    pub(super) fn live_due(&mut self, rank: Rank, now: Now<'_>, out: &mut Effects) {
+        let Some(entry) = self.entries.get(&rank) else { return };
+        let Some(live) = entry.live() else { return };
+        let limit = live.limit(entry, &self.config).filter(|(at, _)| *at <= now.at);
+        if live.fenced_at(&self.config).is_some_and(|at| at <= now.at) {
+            let cause = match entry.build.spec.on_unknown {
+                OnUnknown::Rerun => Cause::HostLost,
+                OnUnknown::Park => Cause::Unknown,
+            };
+            self.gone(rank, cause, now, out);
+            return;
+        }
+        match (live.contact, live.stop, limit) {
+            (Contact::Pending | Contact::Running { .. }, Some(stop), _) if stop.again_at <= now.at => {
+                self.repeat_stop(rank, now, out);
+            }
+            (_, None, Some((_, why))) => self.stop(rank, why, now, out),
+            (Contact::AskAgain { at, .. }, None, None) if at <= now.at => self.ask(rank, out),
+            _ => {}
+        }
+        self.arm(rank);
+    }
+
+    fn close_lane(&mut self, rank: Rank, now: Now<'_>) {
+        let until = now.at + self.config.ask_again;
+        if let Some(lane) = self.lane_of(rank).cloned().and_then(|name| self.lanes.get_mut(&name)) {
+            lane.closed_until = Some(until);
+        }
+    }
+
+    fn lane_of(&self, rank: Rank) -> Option<&ExecutorName> {
+        self.entries.get(&rank).map(|entry| &entry.queued.lane)
+    }
+
+    fn lane_and_grace(&self, rank: Rank) -> Option<(ExecutorName, Duration)> {
+        self.lane_of(rank).map(|lane| (lane.clone(), self.config.grace))
+    }
+
+    fn live_mut(&mut self, rank: Rank) -> Option<(AttemptId, &mut Live)> {
+        let entry = self.entries.get_mut(&rank)?;
+        let attempt = entry.attempt()?;
+        match &mut entry.stage {
+            Stage::Live(live) => Some((attempt, live)),
+            Stage::Waiting { .. } | Stage::Queued { .. } | Stage::Activating { .. } => None,
+        }
+    }
+}

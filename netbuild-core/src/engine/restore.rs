@@ -1,0 +1,97 @@
+//! The engine after a restart: from the ledger's open builds.
+
+use std::sync::Arc;
+
+use super::entry::{Contact, Live, Stage};
+use super::machine::{Engine, Now};
+use super::step::Effects;
+use crate::model::{AttemptNumber, AttemptState, BuildRecord, BuildState, Ending, Outcome, Rank, Timestamp};
+use crate::port::Router;
+
+impl Engine {
+    /// Takes in a build that the ledger knows as open, before anything else happens to it: after
+    /// [`Input::Capacity`](super::Input::Capacity) of every executor and in the order of ranks.
+    ///
+    /// What was planned is asked for again under the same number; what was accepted waits for the executor's list; what
+    /// was settled without its follow-up gets it; a deploy that waits is activated.
+    pub fn restore(&mut self, record: BuildRecord, now: Timestamp, router: &dyn Router) -> Effects {
+        let mut effects = Effects::default();
+        let out = &mut effects;
+        let now = Now { at: now, router };
+        let rank = record.rank;
+        let attempts = u32::try_from(record.attempts.len()).unwrap_or(u32::MAX);
+        let cancel = record.cancel_asked.map(|(reason, _)| reason);
+        let last = record.attempts.last().cloned();
+        let stage = match (&record.state, &last) {
+            (BuildState::Queued { since, not_before }, _) if *not_before > now.at => {
+                Stage::Waiting { since: *since, not_before: *not_before }
+            }
+            (BuildState::Queued { since, .. }, _) => Stage::Queued { since: *since },
+            (BuildState::Live { attempt }, Some(last)) => {
+                let contact = match &last.state {
+                    AttemptState::Planned => Contact::Asking,
+                    AttemptState::Pending { .. } | AttemptState::Settled { .. } => Contact::Pending,
+                    AttemptState::Running { since } => Contact::Running { since: *since },
+                };
+                let mut live = Live::new(*attempt, last.planned_at, contact);
+                live.host.clone_from(&last.host);
+                Stage::Live(Box::new(live))
+            }
+            (BuildState::Activating { attempt, deploy }, _) => {
+                Stage::Activating { number: *attempt, deploy: deploy.clone(), again_at: None }
+            }
+            (BuildState::Live { .. } | BuildState::Ended { .. }, _) => return effects,
+        };
+        self.insert(Arc::new(record.build), rank, stage);
+        if let Some(entry) = self.entries.get_mut(&rank) {
+            entry.attempts = attempts;
+            entry.cancel = cancel;
+            if let Some(last) = &last {
+                entry.queued.lane = last.route.executor.clone();
+            }
+        }
+        self.resume(rank, last.and_then(|last| last.state.outcome().cloned()), now, out);
+        effects
+    }
+
+    fn resume(&mut self, rank: Rank, settled: Option<Outcome>, now: Now<'_>, out: &mut Effects) {
+        let Some(entry) = self.entries.get(&rank) else { return };
+        let (cancel, number) = (entry.cancel, AttemptNumber::new(entry.attempts));
+        match &entry.stage {
+            Stage::Queued { .. } | Stage::Waiting { .. } | Stage::Activating { .. } if cancel.is_some() => {
+                if let Some(reason) = cancel {
+                    self.end(rank, Ending::Cancelled { reason }, now, out);
+                }
+            }
+            Stage::Queued { .. } => self.enter_lane(rank, now, out),
+            Stage::Waiting { .. } => self.arm(rank),
+            Stage::Activating { .. } => self.activate(rank, out),
+            Stage::Live(_) => match settled {
+                Some(outcome) => self.follow(rank, number, outcome, None, now, out),
+                None => self.resume_live(rank, cancel.is_some(), now, out),
+            },
+        }
+    }
+
+    fn resume_live(&mut self, rank: Rank, cancelled: bool, now: Now<'_>, out: &mut Effects) {
+        let steps = self.steps;
+        let Some(entry) = self.entries.get_mut(&rank) else { return };
+        // The policy learns what runs, so that its counts are those of the ledger.
+        self.policy.enqueued(&entry.queued);
+        self.policy.started(&entry.queued);
+        self.lanes.entry(entry.queued.lane.clone()).or_default().live.insert(rank);
+        let Stage::Live(live) = &mut entry.stage else { return };
+        live.seen_at_step = steps;
+        let planned = matches!(live.contact, Contact::Asking);
+        if cancelled {
+            // It may have been started: a list asked for from now on tells.
+            if planned {
+                live.contact = Contact::Pending;
+            }
+            self.stop_for_cancel(rank, now, out);
+        } else if planned {
+            self.ask(rank, out);
+        }
+        self.arm(rank);
+    }
+}

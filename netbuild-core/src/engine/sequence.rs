@@ -1,0 +1,184 @@
+//! Order at the door: messages are admitted by the place that the outbox gave them, not by when the queue hands them out.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::model::{Place, PublisherId, Timestamp};
+
+/// Bounds of the [`Sequencer`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SequencerConfig {
+    /// How long a message waits for an earlier one that is missing. Default 10 s: longer than a queue takes to redeliver
+    /// after a lost consumer, shorter than people wait.
+    pub gap_wait: Duration,
+    /// The most messages that wait for earlier ones; past it the oldest gap is given up. Default 1,000.
+    pub max_held: usize,
+}
+
+impl Default for SequencerConfig {
+    fn default() -> Self {
+        SequencerConfig { gap_wait: Duration::from_secs(10), max_held: 1_000 }
+    }
+}
+
+/// Puts the messages of each publisher back in order: pure, with the time as an argument.
+///
+/// A message whose place follows the last one is ready at once. One that comes too early waits until the gap before it is
+/// filled, or for [`gap_wait`](SequencerConfig::gap_wait); then it is let through and the gap is counted. One that comes
+/// late, or twice, is ready at once: the ledger knows duplicates.
+#[derive(Debug)]
+pub struct Sequencer<T> {
+    config: SequencerConfig,
+    publishers: BTreeMap<PublisherId, Publisher<T>>,
+    gaps: u64,
+}
+
+#[derive(Debug)]
+struct Publisher<T> {
+    epoch: u64,
+    last: u64,
+    held: BTreeMap<(u64, u64), (Timestamp, T)>,
+}
+
+impl<T> Default for Publisher<T> {
+    fn default() -> Self {
+        Publisher { epoch: 0, last: 0, held: BTreeMap::new() }
+    }
+}
+
+impl<T> Sequencer<T> {
+    /// A sequencer that goes on from the last admitted place of each publisher.
+    pub fn new(config: SequencerConfig, cursors: impl IntoIterator<Item = Place>) -> Self {
+        let start =
+            |place: Place| (place.publisher, Publisher { epoch: place.epoch, last: place.seq, held: BTreeMap::new() });
+        Sequencer { config, publishers: cursors.into_iter().map(start).collect(), gaps: 0 }
+    }
+
+    /// Takes a message in.
+    pub fn offer(&mut self, place: &Place, message: T, now: Timestamp) {
+        let publisher = self.publishers.entry(place.publisher.clone()).or_default();
+        let key = (place.epoch, place.seq);
+        // A second copy of a waiting message would wait as long as the first: the first is enough, but both are to be
+        // acked, so the second goes behind the last admitted place, where everything is ready.
+        let key = if publisher.held.contains_key(&key) { publisher.free_late_key() } else { key };
+        publisher.held.insert(key, (now, message));
+    }
+
+    /// The messages whose turn it is, in order, publisher by publisher.
+    pub fn ready(&mut self, now: Timestamp) -> Vec<T> {
+        let mut ready = Vec::new();
+        for publisher in self.publishers.values_mut() {
+            self.gaps += publisher.drain(&self.config, now, &mut ready);
+        }
+        ready
+    }
+
+    /// When a message stops waiting for a gap, if nothing else comes: [`ready`](Self::ready) is to be asked then.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        let oldest = |publisher: &Publisher<T>| publisher.held.values().map(|(since, _)| *since).min();
+        self.publishers.values().filter_map(oldest).min().map(|since| since + self.config.gap_wait)
+    }
+
+    /// How many messages wait.
+    pub fn held(&self) -> usize {
+        self.publishers.values().map(|publisher| publisher.held.len()).sum()
+    }
+
+    /// How many gaps were given up.
+    pub fn gaps(&self) -> u64 {
+        self.gaps
+    }
+}
+
+impl<T> Publisher<T> {
+    fn drain(&mut self, config: &SequencerConfig, now: Timestamp, ready: &mut Vec<T>) -> u64 {
+        let mut gaps = 0;
+        while let Some(entry) = self.held.first_entry() {
+            let (epoch, seq) = *entry.key();
+            let late = (epoch, seq) <= (self.epoch, self.last);
+            let next = epoch == self.epoch && seq == self.last + 1 || epoch > self.epoch && seq == 1;
+            if !late && !next {
+                let waited_out = self.held.values().any(|(since, _)| *since + config.gap_wait <= now);
+                if !waited_out && self.held.len() <= config.max_held {
+                    break;
+                }
+                gaps += 1;
+            }
+            let Some(((epoch, seq), (_, message))) = self.held.pop_first() else { break };
+            ready.push(message);
+            if !late {
+                (self.epoch, self.last) = (epoch, seq);
+            }
+        }
+        gaps
+    }
+
+    fn free_late_key(&self) -> (u64, u64) {
+        let taken = |seq: &u64| self.held.contains_key(&(0, *seq));
+        (0, (0..).find(|seq| !taken(seq)).unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(epoch: u64, seq: u64) -> Place {
+        Place { publisher: PublisherId::new("api").unwrap(), epoch, seq }
+    }
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1_000)
+    }
+
+    fn sequencer() -> Sequencer<u64> {
+        Sequencer::new(SequencerConfig { gap_wait: Duration::from_secs(10), max_held: 3 }, [place(1, 5)])
+    }
+
+    #[test]
+    fn messages_out_of_order_are_put_back() {
+        let mut sequencer = sequencer();
+        for seq in [8, 7] {
+            sequencer.offer(&place(1, seq), seq, at(0));
+        }
+        assert_eq!(sequencer.ready(at(0)), []);
+        assert_eq!(sequencer.deadline(), Some(at(10)));
+        sequencer.offer(&place(1, 6), 6, at(1));
+        assert_eq!(sequencer.ready(at(1)), [6, 7, 8]);
+        assert_eq!((sequencer.gaps(), sequencer.deadline()), (0, None));
+    }
+
+    #[test]
+    fn a_gap_is_held_for_its_time_and_counted() {
+        let mut sequencer = sequencer();
+        sequencer.offer(&place(1, 7), 7, at(0));
+        sequencer.offer(&place(1, 9), 9, at(9));
+        assert_eq!(sequencer.ready(at(9)), []);
+        assert_eq!(sequencer.ready(at(10)), [7], "9 waits for 8 still");
+        assert_eq!(sequencer.gaps(), 1);
+        sequencer.offer(&place(1, 6), 6, at(11));
+        assert_eq!(sequencer.ready(at(11)), [6], "what comes late is admitted at once");
+    }
+
+    #[test]
+    fn duplicates_pass_and_a_new_epoch_begins_at_one() {
+        let mut sequencer = sequencer();
+        sequencer.offer(&place(1, 5), 5, at(0));
+        sequencer.offer(&place(2, 1), 21, at(0));
+        sequencer.offer(&place(2, 3), 23, at(0));
+        sequencer.offer(&place(2, 3), 230, at(0));
+        assert_eq!(sequencer.ready(at(0)), [5, 230, 21]);
+        sequencer.offer(&place(2, 2), 22, at(0));
+        assert_eq!(sequencer.ready(at(0)), [22, 23]);
+    }
+
+    #[test]
+    fn what_is_held_is_bounded() {
+        let mut sequencer = sequencer();
+        for seq in 7..=10 {
+            sequencer.offer(&place(1, seq), seq, at(0));
+        }
+        assert_eq!(sequencer.ready(at(0)), [7, 8, 9, 10]);
+        assert_eq!(sequencer.gaps(), 1);
+    }
+}

@@ -1,0 +1,227 @@
+//! A limit on the running builds of each account, around any policy.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use super::{Policy, Queued};
+use crate::model::{AccountId, BuildId, ExecutorName, Priority, Rank, Timestamp};
+
+/// How many builds an account may run at once, over all lanes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountLimits {
+    /// For every account without a limit of its own.
+    pub default: u32,
+    /// For accounts by name. 0 holds an account's builds back altogether.
+    pub by_account: BTreeMap<AccountId, u32>,
+}
+
+impl AccountLimits {
+    /// The same limit for every account.
+    pub fn each(limit: u32) -> Self {
+        AccountLimits { default: limit, by_account: BTreeMap::new() }
+    }
+
+    fn of(&self, account: &AccountId) -> u32 {
+        self.by_account.get(account).copied().unwrap_or(self.default)
+    }
+}
+
+/// Shows the inner policy only as many builds of an account as the account may still start, so that the inner policy
+/// knows nothing of limits and never has to look past builds that may not start: each step stays O(log n).
+///
+/// Which builds of an account are shown is decided here: the oldest first, or with
+/// [`by_priority`](Self::by_priority) the highest priority first. A lane that is full takes nothing from another: each
+/// lane is shown as many as the account may start.
+#[derive(Debug)]
+pub struct AccountLimit<P> {
+    inner: P,
+    limits: AccountLimits,
+    by_priority: bool,
+    accounts: BTreeMap<AccountId, Account>,
+}
+
+#[derive(Debug, Default)]
+struct Account {
+    running: u32,
+    lanes: BTreeMap<ExecutorName, Lane>,
+}
+
+/// What waits of one account in one lane: `shown` holds the first ones of both in order.
+#[derive(Debug, Default)]
+struct Lane {
+    shown: BTreeMap<Order, Queued>,
+    held: BTreeMap<Order, Queued>,
+}
+
+type Order = (Reverse<Priority>, Rank);
+
+impl<P: Policy> AccountLimit<P> {
+    /// Limits around `inner`.
+    pub fn new(inner: P, limits: AccountLimits) -> Self {
+        AccountLimit { inner, limits, by_priority: false, accounts: BTreeMap::new() }
+    }
+
+    /// Shows an account's builds of high priority before its older ones. To be set before the first build.
+    pub fn by_priority(mut self) -> Self {
+        self.by_priority = true;
+        self
+    }
+
+    fn order(&self, build: &Queued) -> Order {
+        let priority = if self.by_priority { build.priority } else { Priority::default() };
+        (Reverse(priority), build.rank)
+    }
+
+    /// Takes a build out of its lane; whether it was shown.
+    fn take(&mut self, build: &Queued) -> Option<bool> {
+        let order = self.order(build);
+        let lane = self.accounts.get_mut(&build.account)?.lanes.get_mut(&build.lane)?;
+        if lane.shown.remove(&order).is_some() { Some(true) } else { lane.held.remove(&order).map(|_| false) }
+    }
+
+    /// Shows or hides builds of an account until each lane shows as many as may start.
+    fn balance(&mut self, id: &AccountId) {
+        let limit = self.limits.of(id);
+        let Some(account) = self.accounts.get_mut(id) else { return };
+        let may_start = limit.saturating_sub(account.running) as usize;
+        for lane in account.lanes.values_mut() {
+            lane.balance(may_start, &mut self.inner);
+        }
+        account.lanes.retain(|_, lane| !(lane.shown.is_empty() && lane.held.is_empty()));
+        if account.running == 0 && account.lanes.is_empty() {
+            self.accounts.remove(id);
+        }
+    }
+}
+
+impl Lane {
+    fn balance(&mut self, may_start: usize, inner: &mut impl Policy) {
+        while self.shown.len() > may_start || self.out_of_order() {
+            let Some((order, build)) = self.shown.pop_last() else { break };
+            inner.withdrawn(&build);
+            self.held.insert(order, build);
+        }
+        while self.shown.len() < may_start {
+            let Some((order, build)) = self.held.pop_first() else { break };
+            inner.enqueued(&build);
+            self.shown.insert(order, build);
+        }
+    }
+
+    fn out_of_order(&self) -> bool {
+        match (self.shown.last_key_value(), self.held.first_key_value()) {
+            (Some((last_shown, _)), Some((first_held, _))) => first_held < last_shown,
+            _ => false,
+        }
+    }
+}
+
+impl<P: Policy> Policy for AccountLimit<P> {
+    fn enqueued(&mut self, build: &Queued) {
+        let order = self.order(build);
+        let account = self.accounts.entry(build.account.clone()).or_default();
+        account.lanes.entry(build.lane.clone()).or_default().held.insert(order, build.clone());
+        self.balance(&build.account);
+    }
+
+    fn withdrawn(&mut self, build: &Queued) {
+        if self.take(build) == Some(true) {
+            self.inner.withdrawn(build);
+        }
+        self.balance(&build.account);
+    }
+
+    fn started(&mut self, build: &Queued) {
+        // After a restart builds run that were never shown, and more of them than a lowered limit allows.
+        if self.take(build) != Some(true) {
+            self.inner.enqueued(build);
+        }
+        self.inner.started(build);
+        self.accounts.entry(build.account.clone()).or_default().running += 1;
+        self.balance(&build.account);
+    }
+
+    fn finished(&mut self, build: &Queued) {
+        self.inner.finished(build);
+        if let Some(account) = self.accounts.get_mut(&build.account) {
+            account.running = account.running.saturating_sub(1);
+        }
+        self.balance(&build.account);
+    }
+
+    fn next(&mut self, lane: &ExecutorName, now: Timestamp) -> Option<BuildId> {
+        self.inner.next(lane, now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ProjectId;
+    use crate::policy::Fifo;
+
+    fn queued(account: &str, rank: u64, priority: i16, lane: &str) -> Queued {
+        Queued {
+            id: BuildId::new(Timestamp::from_millis(rank), [0; 10]),
+            account: AccountId::new(account).unwrap(),
+            project: ProjectId::new("p").unwrap(),
+            priority: Priority(priority),
+            rank: Rank(rank),
+            lane: ExecutorName::new(lane).unwrap(),
+        }
+    }
+
+    fn next(policy: &mut impl Policy, lane: &str) -> Option<BuildId> {
+        policy.next(&ExecutorName::new(lane).unwrap(), Timestamp::EPOCH)
+    }
+
+    #[test]
+    fn an_account_at_its_limit_gives_way_and_goes_on_in_order() {
+        let mut policy = AccountLimit::new(Fifo::new(), AccountLimits::each(1));
+        let [a1, a2, b3] = [queued("a", 1, 0, "x"), queued("a", 2, 0, "x"), queued("b", 3, 0, "x")];
+        [&a1, &a2, &b3].map(|build| policy.enqueued(build));
+        assert_eq!(next(&mut policy, "x"), Some(a1.id));
+        policy.started(&a1);
+        assert_eq!(next(&mut policy, "x"), Some(b3.id), "a is at its limit");
+        policy.finished(&a1);
+        assert_eq!(next(&mut policy, "x"), Some(a2.id));
+    }
+
+    #[test]
+    fn a_full_lane_takes_nothing_from_another() {
+        let mut policy = AccountLimit::new(Fifo::new(), AccountLimits::each(1));
+        let [x, y] = [queued("a", 1, 0, "x"), queued("a", 2, 0, "y")];
+        [&x, &y].map(|build| policy.enqueued(build));
+        assert_eq!(next(&mut policy, "y"), Some(y.id), "x may be full: y is shown as well");
+        policy.started(&y);
+        assert_eq!(next(&mut policy, "x"), None, "now the account runs one");
+        policy.finished(&y);
+        assert_eq!(next(&mut policy, "x"), Some(x.id));
+    }
+
+    #[test]
+    fn priority_counts_within_an_account_where_asked() {
+        let mut policy = AccountLimit::new(Fifo::new(), AccountLimits::each(1)).by_priority();
+        let [low, high] = [queued("a", 1, 0, "x"), queued("a", 2, 5, "x")];
+        [&low, &high].map(|build| policy.enqueued(build));
+        assert_eq!(next(&mut policy, "x"), Some(high.id));
+        policy.withdrawn(&high);
+        assert_eq!(next(&mut policy, "x"), Some(low.id));
+    }
+
+    #[test]
+    fn builds_that_ran_before_a_restart_count() {
+        let mut policy = AccountLimit::new(Fifo::new(), AccountLimits::each(1));
+        let running = [queued("a", 1, 0, "x"), queued("a", 2, 0, "x")];
+        for build in &running {
+            policy.enqueued(build);
+            policy.started(build);
+        }
+        let waiting = queued("a", 3, 0, "x");
+        policy.enqueued(&waiting);
+        policy.finished(&running[0]);
+        assert_eq!(next(&mut policy, "x"), None, "one still runs");
+        policy.finished(&running[1]);
+        assert_eq!(next(&mut policy, "x"), Some(waiting.id));
+    }
+}

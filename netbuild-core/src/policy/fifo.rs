@@ -1,0 +1,48 @@
+//! First in, first out.
+
+use std::collections::BTreeMap;
+
+use super::{Policy, Queued};
+use crate::model::{BuildId, ExecutorName, Rank, Timestamp};
+
+/// Starts the oldest build of each lane first, whoever's it is. `next` and each step cost O(log n).
+#[derive(Clone, Debug, Default)]
+pub struct Fifo {
+    lanes: BTreeMap<ExecutorName, BTreeMap<Rank, BuildId>>,
+}
+
+impl Fifo {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn leave(&mut self, build: &Queued) {
+        if let Some(lane) = self.lanes.get_mut(&build.lane) {
+            lane.remove(&build.rank);
+            if lane.is_empty() {
+                self.lanes.remove(&build.lane);
+            }
+        }
+    }
+}
+
+impl Policy for Fifo {
+    fn enqueued(&mut self, build: &Queued) {
+        self.lanes.entry(build.lane.clone()).or_default().insert(build.rank, build.id);
+    }
+
+    fn withdrawn(&mut self, build: &Queued) {
+        self.leave(build);
+    }
+
+    fn started(&mut self, build: &Queued) {
+        self.leave(build);
+    }
+
+    fn finished(&mut self, _build: &Queued) {}
+
+    fn next(&mut self, lane: &ExecutorName, _now: Timestamp) -> Option<BuildId> {
+        self.lanes.get(lane)?.first_key_value().map(|(_, id)| *id)
+    }
+}
