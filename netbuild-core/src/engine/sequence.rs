@@ -141,7 +141,7 @@ mod tests {
         for seq in [8, 7] {
             sequencer.offer(&place(1, seq), seq, at(0));
         }
-        assert_eq!(sequencer.ready(at(0)), []);
+        assert_eq!(sequencer.ready(at(0)), Vec::<u64>::new());
         assert_eq!(sequencer.deadline(), Some(at(10)));
         sequencer.offer(&place(1, 6), 6, at(1));
         assert_eq!(sequencer.ready(at(1)), [6, 7, 8]);
@@ -153,7 +153,7 @@ mod tests {
         let mut sequencer = sequencer();
         sequencer.offer(&place(1, 7), 7, at(0));
         sequencer.offer(&place(1, 9), 9, at(9));
-        assert_eq!(sequencer.ready(at(9)), []);
+        assert_eq!(sequencer.ready(at(9)), Vec::<u64>::new());
         assert_eq!(sequencer.ready(at(10)), [7], "9 waits for 8 still");
         assert_eq!(sequencer.gaps(), 1);
         sequencer.offer(&place(1, 6), 6, at(11));
