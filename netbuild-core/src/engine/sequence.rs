@@ -37,7 +37,14 @@ pub struct Sequencer<T> {
 struct Publisher<T> {
     epoch: u64,
     last: u64,
-    held: BTreeMap<(u64, u64), (Timestamp, T)>,
+    held: BTreeMap<(u64, u64), Held<T>>,
+}
+
+/// The copies of one message, and since when the first of them waits.
+#[derive(Debug)]
+struct Held<T> {
+    since: Timestamp,
+    copies: Vec<T>,
 }
 
 impl<T> Default for Publisher<T> {
@@ -57,11 +64,9 @@ impl<T> Sequencer<T> {
     /// Takes a message in.
     pub fn offer(&mut self, place: &Place, message: T, now: Timestamp) {
         let publisher = self.publishers.entry(place.publisher.clone()).or_default();
-        let key = (place.epoch, place.seq);
-        // A second copy of a waiting message would wait as long as the first: the first is enough, but both are to be
-        // acked, so the second goes behind the last admitted place, where everything is ready.
-        let key = if publisher.held.contains_key(&key) { publisher.free_late_key() } else { key };
-        publisher.held.insert(key, (now, message));
+        // A second copy waits with the first: admitted alone, it would overtake what the first waits for.
+        let held = publisher.held.entry((place.epoch, place.seq));
+        held.or_insert_with(|| Held { since: now, copies: Vec::new() }).copies.push(message);
     }
 
     /// The messages whose turn it is, in order, publisher by publisher.
@@ -75,13 +80,14 @@ impl<T> Sequencer<T> {
 
     /// When a message stops waiting for a gap, if nothing else comes: [`ready`](Self::ready) is to be asked then.
     pub fn deadline(&self) -> Option<Timestamp> {
-        let oldest = |publisher: &Publisher<T>| publisher.held.values().map(|(since, _)| *since).min();
+        let oldest = |publisher: &Publisher<T>| publisher.held.values().map(|held| held.since).min();
         self.publishers.values().filter_map(oldest).min().map(|since| since + self.config.gap_wait)
     }
 
     /// How many messages wait.
     pub fn held(&self) -> usize {
-        self.publishers.values().map(|publisher| publisher.held.len()).sum()
+        let copies = |publisher: &Publisher<T>| publisher.held.values().map(|held| held.copies.len()).sum::<usize>();
+        self.publishers.values().map(copies).sum()
     }
 
     /// How many gaps were given up.
@@ -98,24 +104,19 @@ impl<T> Publisher<T> {
             let late = (epoch, seq) <= (self.epoch, self.last);
             let next = epoch == self.epoch && seq == self.last + 1 || epoch > self.epoch && seq == 1;
             if !late && !next {
-                let waited_out = self.held.values().any(|(since, _)| *since + config.gap_wait <= now);
+                let waited_out = self.held.values().any(|held| held.since + config.gap_wait <= now);
                 if !waited_out && self.held.len() <= config.max_held {
                     break;
                 }
                 gaps += 1;
             }
-            let Some(((epoch, seq), (_, message))) = self.held.pop_first() else { break };
-            ready.push(message);
+            let Some(((epoch, seq), held)) = self.held.pop_first() else { break };
+            ready.extend(held.copies);
             if !late {
                 (self.epoch, self.last) = (epoch, seq);
             }
         }
         gaps
-    }
-
-    fn free_late_key(&self) -> (u64, u64) {
-        let taken = |seq: &u64| self.held.contains_key(&(0, *seq));
-        (0, (0..).find(|seq| !taken(seq)).unwrap_or(u64::MAX))
     }
 }
 
@@ -167,9 +168,9 @@ mod tests {
         sequencer.offer(&place(2, 1), 21, at(0));
         sequencer.offer(&place(2, 3), 23, at(0));
         sequencer.offer(&place(2, 3), 230, at(0));
-        assert_eq!(sequencer.ready(at(0)), [5, 230, 21]);
+        assert_eq!(sequencer.ready(at(0)), [5, 21]);
         sequencer.offer(&place(2, 2), 22, at(0));
-        assert_eq!(sequencer.ready(at(0)), [22, 23]);
+        assert_eq!(sequencer.ready(at(0)), [22, 23, 230]);
     }
 
     #[test]

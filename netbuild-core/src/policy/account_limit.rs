@@ -179,7 +179,7 @@ mod tests {
     fn an_account_at_its_limit_gives_way_and_goes_on_in_order() {
         let mut policy = AccountLimit::new(Fifo::new(), AccountLimits::each(1));
         let [a1, a2, b3] = [queued("a", 1, 0, "x"), queued("a", 2, 0, "x"), queued("b", 3, 0, "x")];
-        [&a1, &a2, &b3].map(|build| policy.enqueued(build));
+        [&a1, &a2, &b3].into_iter().for_each(|build| policy.enqueued(build));
         assert_eq!(next(&mut policy, "x"), Some(a1.id));
         policy.started(&a1);
         assert_eq!(next(&mut policy, "x"), Some(b3.id), "a is at its limit");
@@ -191,7 +191,7 @@ mod tests {
     fn a_full_lane_takes_nothing_from_another() {
         let mut policy = AccountLimit::new(Fifo::new(), AccountLimits::each(1));
         let [x, y] = [queued("a", 1, 0, "x"), queued("a", 2, 0, "y")];
-        [&x, &y].map(|build| policy.enqueued(build));
+        [&x, &y].into_iter().for_each(|build| policy.enqueued(build));
         assert_eq!(next(&mut policy, "y"), Some(y.id), "x may be full: y is shown as well");
         policy.started(&y);
         assert_eq!(next(&mut policy, "x"), None, "now the account runs one");
@@ -203,7 +203,7 @@ mod tests {
     fn priority_counts_within_an_account_where_asked() {
         let mut policy = AccountLimit::new(Fifo::new(), AccountLimits::each(1)).by_priority();
         let [low, high] = [queued("a", 1, 0, "x"), queued("a", 2, 5, "x")];
-        [&low, &high].map(|build| policy.enqueued(build));
+        [&low, &high].into_iter().for_each(|build| policy.enqueued(build));
         assert_eq!(next(&mut policy, "x"), Some(high.id));
         policy.withdrawn(&high);
         assert_eq!(next(&mut policy, "x"), Some(low.id));
