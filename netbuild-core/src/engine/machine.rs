@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::config::EngineConfig;
 use super::entry::{Avoid, Entry, Stage};
 use super::step::{Effects, Input};
-use crate::model::{AttemptId, Build, BuildId, Cause, Change, Ending, ExecutorName, Failure, Rank, Timestamp};
+use crate::model::{
+    AttemptId, Build, BuildId, BuildKey, Cause, Change, Ending, ExecutorName, Failure, Rank, Timestamp,
+};
 use crate::policy::{Policy, Queued};
 use crate::port::{Notice, Router};
 
@@ -86,7 +88,7 @@ impl Engine {
         self.follow_router(now, out);
         match input {
             Input::Admitted { build, rank } => self.admit(build, rank, now, out),
-            Input::CancelAsked { build, reason } => self.cancel(build, reason, now, out),
+            Input::CancelAsked { build, reason } => self.cancel(&build, reason, now, out),
             Input::Capacity { executor, slots } => self.lanes.entry(executor).or_default().slots = slots,
             Input::StartAnswered { attempt, answer } => self.start_answered(&attempt, answer, now, out),
             Input::Observed { executor, observed } => self.observed(&executor, observed, now, out),
@@ -123,10 +125,11 @@ impl Engine {
         live.is_some_and(|live| live.stop.is_none())
     }
 
-    /// Whether a cancel of this build would still have an effect.
-    pub fn can_cancel(&self, build: BuildId) -> bool {
-        let entry = self.ranks.get(&build).and_then(|rank| self.entries.get(rank));
-        entry.is_some_and(|entry| !matches!(entry.stage, Stage::Activating { .. }))
+    /// Whether a cancel of this build would still have an effect. The key must match whole: nobody cancels another
+    /// account's build.
+    pub fn can_cancel(&self, build: &BuildKey) -> bool {
+        let entry = self.ranks.get(&build.build).and_then(|rank| self.entries.get(rank));
+        entry.is_some_and(|entry| entry.key() == *build && !matches!(entry.stage, Stage::Activating { .. }))
     }
 
     /// How many builds are not over.

@@ -3,7 +3,7 @@
 use super::entry::{Contact, Entry, Live, Stage};
 use super::machine::{Engine, Now};
 use super::step::{Action, Effects};
-use crate::model::{AttemptNumber, BuildId, CancelReason, Cause, Change, Ending, ExecutorName, Rank, Route};
+use crate::model::{AttemptNumber, BuildId, BuildKey, CancelReason, Cause, Change, Ending, ExecutorName, Rank, Route};
 use crate::port::Notice;
 
 impl Engine {
@@ -68,8 +68,8 @@ impl Engine {
         self.arm(rank);
     }
 
-    pub(super) fn cancel(&mut self, id: BuildId, reason: CancelReason, now: Now<'_>, out: &mut Effects) {
-        let Some(&rank) = self.ranks.get(&id).filter(|_| self.can_cancel(id)) else {
+    pub(super) fn cancel(&mut self, key: &BuildKey, reason: CancelReason, now: Now<'_>, out: &mut Effects) {
+        let Some(&rank) = self.ranks.get(&key.build).filter(|_| self.can_cancel(key)) else {
             self.stats.stale_inputs += 1;
             return;
         };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{
-    AttemptId, Build, BuildId, CancelReason, Change, ExecutorName, Failure, HostName, Rank, Report, RunPhase,
+    AttemptId, Build, BuildKey, CancelReason, Change, ExecutorName, Failure, HostName, Rank, Report, RunPhase,
 };
 use crate::port::{Activation, Listing, Notice, Observed, StartError, Started};
 
@@ -21,7 +21,7 @@ pub enum Input {
     /// Somebody wants a build to end.
     CancelAsked {
         /// The build.
-        build: BuildId,
+        build: BuildKey,
         /// Who.
         reason: CancelReason,
     },

@@ -1,0 +1,5 @@
+//! The API side: from accepted events to the queue.
+
+mod publisher;
+
+pub use publisher::{PublishError, Publisher, PublisherConfig};

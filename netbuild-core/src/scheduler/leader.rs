@@ -1,0 +1,433 @@
+//! The leader's owner task: the one place where the engine lives.
+//!
+//! It waits for something to happen, takes in what else has happened meanwhile, commits all of it at once, and only then
+//! acts, notifies and answers. So many builds share one commit, and nothing is done that a crash could forget.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::error::Error;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use super::calls::{Answer, Caller};
+use super::handle::{CancelAnswer, Request, Status};
+use super::lease;
+use super::sources::{self, News};
+use crate::engine::{Action, Effects, Engine, Input, Sequencer};
+use crate::model::{Change, ExecutorName, Rank, Timestamp};
+use crate::policy::Policy;
+use crate::port::{Admission, Batch, Delivery, ExecutorEvent, LedgerError, Notice, Order};
+
+/// Why a leader stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// The host asked for it.
+    Shutdown,
+    /// It must not or cannot go on leading; another turn may.
+    Lost(&'static str),
+}
+
+/// The wait before a ledger that was away is asked again.
+const LEDGER_PAUSE: Duration = Duration::from_millis(200);
+
+/// How many builds are restored at once.
+const RESTORE_PAGE: usize = 1_000;
+
+pub(super) struct Leader {
+    caller: Arc<Caller>,
+    engine: Engine,
+    sequencer: Sequencer<Delivery>,
+    effects: Effects,
+    replies: Vec<Reply>,
+    batches: u64,
+    actions: VecDeque<Action>,
+    calls: JoinSet<Answer>,
+    /// Executors whose list is under way.
+    listing: BTreeSet<ExecutorName>,
+    requests: mpsc::Receiver<Request>,
+    news: mpsc::Receiver<News>,
+    sources: JoinSet<()>,
+    open: watch::Sender<bool>,
+}
+
+/// An answer that waits for the commit.
+enum Reply {
+    Reported(oneshot::Sender<()>),
+    Cancel(oneshot::Sender<CancelAnswer>, CancelAnswer),
+}
+
+/// Something that woke the owner task.
+enum Woken {
+    Call(Result<Answer, JoinError>),
+    Request(Request),
+    News(News),
+    Compare,
+    Due,
+    Shutdown,
+    LeaseLost,
+}
+
+impl Leader {
+    /// Restores the engine from the ledger and leads until told to stop or until leading is lost.
+    pub(super) async fn lead(
+        caller: Arc<Caller>,
+        policy: Box<dyn Policy>,
+        requests: mpsc::Receiver<Request>,
+        shutdown: &CancellationToken,
+    ) -> End {
+        let (news_sender, news) = mpsc::channel(64);
+        let (open, open_receiver) = watch::channel(true);
+        let config = &caller.config;
+        let mut leader = Leader {
+            engine: Engine::new(config.engine.clone(), policy),
+            sequencer: Sequencer::new(config.sequencer.clone(), []),
+            caller: caller.clone(),
+            effects: Effects::default(),
+            replies: Vec::new(),
+            batches: 0,
+            actions: VecDeque::new(),
+            calls: JoinSet::new(),
+            listing: BTreeSet::new(),
+            requests,
+            news,
+            sources: JoinSet::new(),
+            open,
+        };
+        let (ledger, lease_of) = (caller.ports.ledger.clone(), caller.lease.clone());
+        leader.sources.spawn(lease::keep(lease_of, ledger, config.holder.clone(), config.leader_ttl));
+        if let Err(end) = leader.restore().await {
+            leader.stop_sources().await;
+            return end;
+        }
+        let (queue, deadline) = (caller.ports.queue.clone(), config.call_deadline);
+        leader.sources.spawn(forever(sources::receive(
+            queue,
+            config.batch,
+            deadline,
+            open_receiver,
+            news_sender.clone(),
+        )));
+        for (name, executor) in &caller.ports.executors {
+            let events = sources::events(name.clone(), executor.clone(), deadline, news_sender.clone());
+            leader.sources.spawn(forever(events));
+        }
+        drop(news_sender);
+        caller.ports.observer.notice(&Notice::Leading, caller.ports.clock.now());
+        let end = leader.serve(shutdown).await;
+        let end = if end == End::Shutdown { leader.drain().await } else { end };
+        leader.stop_sources().await;
+        end
+    }
+
+    async fn restore(&mut self) -> Result<(), End> {
+        let ledger = self.caller.ports.ledger.clone();
+        let cursors = self.patiently(|| ledger.cursors()).await?;
+        let places = cursors.into_iter().map(|cursor| cursor.last);
+        self.sequencer = Sequencer::new(self.caller.config.sequencer.clone(), places);
+        let executors = self.caller.ports.executors.clone();
+        for (executor, port) in &executors {
+            let slots = port.capabilities().slots;
+            self.step(Input::Capacity { executor: executor.clone(), slots });
+        }
+        let mut after = Rank::default();
+        loop {
+            let page = self.patiently(|| ledger.open_builds(after, RESTORE_PAGE)).await?;
+            let Some(last) = page.last() else { break };
+            after = last.rank;
+            let now = self.now();
+            for record in page {
+                let effects = self.engine.restore(record, now, self.caller.ports.router.as_ref());
+                self.collect(effects);
+            }
+        }
+        self.step(Input::Tick);
+        executors.into_keys().for_each(|executor| self.list(executor));
+        self.commit().await
+    }
+
+    async fn serve(&mut self, shutdown: &CancellationToken) -> End {
+        let mut compare = tokio::time::interval(self.caller.config.compare_every);
+        compare.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            self.start_calls();
+            let due = sleep_until_due(self.engine.deadline(), self.sequencer.deadline(), self.now());
+            let woken = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => Woken::Shutdown,
+                _ = self.sources.join_next() => Woken::LeaseLost,
+                Some(answer) = self.calls.join_next() => Woken::Call(answer),
+                Some(request) = self.requests.recv() => Woken::Request(request),
+                Some(news) = self.news.recv() => Woken::News(news),
+                _ = compare.tick() => Woken::Compare,
+                () = due => Woken::Due,
+            };
+            if let Err(end) = self.turn(woken).await {
+                return end;
+            }
+        }
+    }
+
+    /// One turn: what woke the task, what else has happened, one commit, then acts and answers.
+    async fn turn(&mut self, woken: Woken) -> Result<(), End> {
+        self.take(woken)?;
+        for _ in 0..self.caller.config.batch {
+            let more = if let Some(answer) = self.calls.try_join_next() {
+                Woken::Call(answer)
+            } else if let Ok(request) = self.requests.try_recv() {
+                Woken::Request(request)
+            } else if let Ok(news) = self.news.try_recv() {
+                Woken::News(news)
+            } else {
+                break;
+            };
+            self.take(more)?;
+        }
+        self.admit_ready().await?;
+        self.commit().await?;
+        let config = &self.caller.config;
+        let room = self.engine.open_builds() + self.sequencer.held() < config.max_open_builds;
+        self.open.send_if_modified(|open| std::mem::replace(open, room) != room);
+        Ok(())
+    }
+
+    fn take(&mut self, woken: Woken) -> Result<(), End> {
+        match woken {
+            Woken::Call(Ok(answer)) => return self.answered(answer),
+            Woken::Call(Err(panicked)) => {
+                tracing::error!(error = &panicked as &dyn Error, "a call broke");
+                return Err(End::Lost("a call broke"));
+            }
+            Woken::Request(request) => self.requested(request),
+            Woken::News(News::Deliveries(deliveries)) => {
+                let now = self.now();
+                for delivery in deliveries {
+                    let place = delivery.message.place.clone();
+                    self.sequencer.offer(&place, delivery, now);
+                }
+            }
+            Woken::News(News::Event(executor, ExecutorEvent::Observed(observed))) => {
+                self.step(Input::Observed { executor, observed });
+            }
+            Woken::News(News::Event(executor, ExecutorEvent::Gap)) => self.list(executor),
+            Woken::Compare => {
+                let executors: Vec<ExecutorName> = self.caller.ports.executors.keys().cloned().collect();
+                executors.into_iter().for_each(|executor| self.list(executor));
+            }
+            Woken::Due => self.step(Input::Tick),
+            Woken::Shutdown => return Err(End::Shutdown),
+            Woken::LeaseLost => return Err(End::Lost("the leader lease is lost")),
+        }
+        Ok(())
+    }
+
+    fn answered(&mut self, answer: Answer) -> Result<(), End> {
+        match answer {
+            Answer::Input(input) => self.step(*input),
+            Answer::Nothing => {}
+            Answer::Listed(executor, input) => {
+                self.listing.remove(&executor);
+                if let Some(input) = input {
+                    self.step(*input);
+                }
+            }
+            Answer::StepDown(why) => return Err(End::Lost(why)),
+        }
+        Ok(())
+    }
+
+    fn requested(&mut self, request: Request) {
+        match request {
+            Request::Beat { attempt, beat, reply } => {
+                self.step(Input::Beat { attempt: attempt.clone(), phase: beat.phase });
+                let order = if self.engine.is_wanted(&attempt) {
+                    Order::Continue { lease: self.caller.config.engine.lease }
+                } else {
+                    Order::Stop
+                };
+                // Who asked may have gone away; then nobody needs the answer.
+                let _ = reply.send(order);
+            }
+            Request::Report { attempt, report, reply } => {
+                self.step(Input::Reported { attempt, report });
+                self.replies.push(Reply::Reported(reply));
+            }
+            Request::Cancel { build, reason, reply } => {
+                let answer = if self.engine.can_cancel(&build) { CancelAnswer::Asked } else { CancelAnswer::TooLate };
+                if answer == CancelAnswer::Asked {
+                    self.step(Input::CancelAsked { build, reason });
+                }
+                self.replies.push(Reply::Cancel(reply, answer));
+            }
+            Request::Status { reply } => {
+                let _ = reply.send(Status {
+                    epoch: self.caller.lease.epoch,
+                    engine: self.engine.stats(),
+                    held: self.sequencer.held(),
+                    gaps: self.sequencer.gaps(),
+                    calls: self.calls.len() + self.actions.len(),
+                });
+            }
+        }
+    }
+
+    /// Admits the messages whose turn it is: first into the ledger, then acked, then into the engine.
+    async fn admit_ready(&mut self) -> Result<(), End> {
+        let ready = self.sequencer.ready(self.now());
+        if ready.is_empty() {
+            return Ok(());
+        }
+        let (receipts, messages): (Vec<_>, Vec<_>) =
+            ready.into_iter().map(|delivery| (delivery.receipt, delivery.message)).unzip();
+        let (ledger, epoch) = (self.caller.ports.ledger.clone(), self.caller.lease.epoch);
+        let admissions = self.patiently(|| ledger.admit(epoch, &messages)).await?;
+        for (message, admission) in messages.into_iter().zip(admissions) {
+            if let Admission::Admitted { rank } = admission {
+                self.step(Input::Admitted { build: Arc::new(message.build), rank });
+            }
+        }
+        let (queue, deadline) = (self.caller.ports.queue.clone(), self.caller.config.call_deadline);
+        self.calls.spawn(async move {
+            // An ack that is lost costs a duplicate, which the ledger absorbs.
+            if let Ok(Err(error)) = tokio::time::timeout(deadline, queue.ack(&receipts)).await {
+                tracing::warn!(error = &error as &dyn Error, "deliveries were not acked; they will come again");
+            }
+            Answer::Nothing
+        });
+        Ok(())
+    }
+
+    /// Makes the changes durable, then lets everything happen that waited for that.
+    async fn commit(&mut self) -> Result<(), End> {
+        let effects = std::mem::take(&mut self.effects);
+        self.append(effects.persist).await?;
+        let now = self.now();
+        for notice in &effects.notify {
+            self.caller.ports.observer.notice(notice, now);
+        }
+        for reply in self.replies.drain(..) {
+            // Who asked may have gone away; then nobody needs the answer.
+            match reply {
+                Reply::Reported(reply) => drop(reply.send(())),
+                Reply::Cancel(reply, answer) => drop(reply.send(answer)),
+            }
+        }
+        self.actions.extend(effects.act);
+        Ok(())
+    }
+
+    async fn append(&mut self, changes: Vec<Change>) -> Result<(), End> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let ledger = self.caller.ports.ledger.clone();
+        let batch = Batch { epoch: self.caller.lease.epoch, number: self.batches + 1, changes };
+        self.patiently(|| ledger.append(&batch)).await?;
+        self.batches += 1;
+        Ok(())
+    }
+
+    /// Asks the ledger until it answers, for as long as the lease holds: a ledger that is away stops everything, because
+    /// nothing may happen that it does not know.
+    async fn patiently<T, F>(&self, mut call: impl FnMut() -> F) -> Result<T, End>
+    where
+        F: Future<Output = Result<T, LedgerError>>,
+    {
+        loop {
+            match tokio::time::timeout(self.caller.config.call_deadline, call()).await {
+                Ok(Ok(value)) => return Ok(value),
+                Ok(Err(LedgerError::Fenced { .. })) => return Err(End::Lost("another scheduler leads")),
+                Ok(Err(error @ (LedgerError::Unavailable(_) | LedgerError::Unknown(_)))) => {
+                    tracing::warn!(error = &error as &dyn Error, "the ledger is away; asking again");
+                }
+                Ok(Err(error)) => {
+                    tracing::error!(error = &error as &dyn Error, "the ledger refused");
+                    return Err(End::Lost("the ledger refused"));
+                }
+                Err(_) => tracing::warn!("the ledger does not answer; asking again"),
+            }
+            if !self.caller.lease.holds() {
+                return Err(End::Lost("the leader lease is over"));
+            }
+            tokio::time::sleep(LEDGER_PAUSE).await;
+        }
+    }
+
+    fn start_calls(&mut self) {
+        while self.calls.len() < self.caller.config.max_calls {
+            let Some(action) = self.actions.pop_front() else { break };
+            self.calls.spawn(self.caller.clone().carry_out(action));
+        }
+    }
+
+    /// Asks for an executor's list, if that is not under way already.
+    fn list(&mut self, executor: ExecutorName) {
+        if self.listing.insert(executor.clone()) {
+            self.calls.spawn(self.caller.clone().list(executor, self.engine.steps()));
+        }
+    }
+
+    fn step(&mut self, input: Input) {
+        let effects = self.engine.step(input, self.now(), self.caller.ports.router.as_ref());
+        self.collect(effects);
+    }
+
+    fn collect(&mut self, effects: Effects) {
+        self.effects.persist.extend(effects.persist);
+        self.effects.act.extend(effects.act);
+        self.effects.notify.extend(effects.notify);
+    }
+
+    fn now(&self) -> Timestamp {
+        self.caller.ports.clock.now()
+    }
+
+    /// The orderly end: nothing new starts, what is under way is finished and written. Attempts go on without us.
+    async fn drain(&mut self) -> End {
+        let executors: Vec<ExecutorName> = self.caller.ports.executors.keys().cloned().collect();
+        for executor in executors {
+            self.step(Input::Capacity { executor, slots: Some(0) });
+        }
+        self.actions.retain(|action| !matches!(action, Action::Start { .. }));
+        let drained = tokio::time::timeout(self.caller.config.drain, async {
+            loop {
+                self.start_calls();
+                let Some(answer) = self.calls.join_next().await else { return Ok(()) };
+                self.take(Woken::Call(answer))?;
+                self.commit().await?;
+                self.actions.retain(|action| !matches!(action, Action::Start { .. }));
+            }
+        });
+        match drained.await {
+            Ok(Ok(())) => End::Shutdown,
+            Ok(Err(end)) => end,
+            Err(_) => {
+                tracing::warn!("calls were still under way at the end of the drain time");
+                End::Shutdown
+            }
+        }
+    }
+
+    async fn stop_sources(&mut self) {
+        self.requests.close();
+        self.sources.shutdown().await;
+        self.calls.shutdown().await;
+    }
+}
+
+/// A source only ends when the leader does; that it ended must not look like a lost lease.
+async fn forever(source: impl Future<Output = ()>) {
+    source.await;
+    std::future::pending().await
+}
+
+async fn sleep_until_due(engine: Option<Timestamp>, sequencer: Option<Timestamp>, now: Timestamp) {
+    match engine.into_iter().chain(sequencer).min() {
+        Some(due) => tokio::time::sleep(due.since(now)).await,
+        None => std::future::pending().await,
+    }
+}
