@@ -1,4 +1,29 @@
-//! x
+//! The core of netbuild: continuous-deployment builds from an event to a deployed site, as parts to link into a service.
+//!
+//! A [`Build`](model::Build) is recorded in an [`Outbox`](port::Outbox), travels through a [`Queue`](port::Queue) into the
+//! [`Ledger`](port::Ledger), waits until a [`Policy`](policy::Policy) lets it start, runs as an attempt on an
+//! [`Executor`](port::Executor), and its deploy becomes visible by one compare-and-set in the ledger. The
+//! [`Engine`](engine::Engine) decides all of it, purely; the [`Scheduler`](scheduler::Scheduler) carries it out.
+//!
+//! # By role
+//! - You link netbuild into a service: wire the ports in [`SchedulerPorts`](scheduler::SchedulerPorts) and run a
+//!   [`Scheduler`](scheduler::Scheduler). Stores are in `netbuild-queue`, executors in `netbuild-vm`, the runner and its
+//!   gateway in `netbuild-runner`.
+//! - You write a scheduling policy: implement [`Policy`](policy::Policy).
+//! - You test policies, executors or stores: turn the feature `testkit` on.
+//!
+//! # The floors
+//! [`model`] is the words as plain types. Above it stand [`port`], the traits that the world implements, and [`policy`];
+//! above them [`intake`] and [`engine`]; on top the [`scheduler`]. No arrow runs up.
+//!
+//! # Features
+//! | feature | brings |
+//! |---|---|
+//! | `testkit` | fakes with handles, a manual clock, mocks and the conformance suites of the ports; for tests only |
+//!
+//! # Versions
+//! The minimum supported Rust version is 1.95. Before 1.0 every minor version may break.
+
 pub mod engine;
 pub mod intake;
 pub mod model;

@@ -87,15 +87,22 @@ pub enum Owner {
     Unknown,
 }
 
-impl fmt::Display for Owner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Owner {
+    /// The name in lower case, for metrics and reports: `customer`.
+    pub fn label(self) -> &'static str {
+        match self {
             Owner::Customer => "customer",
             Owner::Config => "config",
             Owner::Infrastructure => "infrastructure",
             Owner::Platform => "platform",
             Owner::Unknown => "unknown",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label())
     }
 }
 

@@ -130,6 +130,16 @@ text_id! {
     HolderId
 }
 
+impl HolderId {
+    /// The name under which a holder competes for the lease the nth time. A name at its longest loses its end for that.
+    pub(crate) fn of_turn(&self, turn: u64) -> HolderId {
+        let suffix = format!("#{turn}");
+        let room = MAX_NAME_BYTES - suffix.len();
+        let cut = (0..=room.min(self.0.len())).rev().find(|&at| self.0.is_char_boundary(at)).unwrap_or(0);
+        HolderId(Arc::from(format!("{}{suffix}", &self.0[..cut])))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,6 +150,8 @@ mod tests {
         assert_eq!(AccountId::new("a\nb").unwrap_err(), InvalidName::Control { at: 1 });
         assert_eq!(AccountId::new("x".repeat(201)).unwrap_err(), InvalidName::TooLong { bytes: 201 });
         assert_eq!(AccountId::new("größe/ä b").unwrap().as_str(), "größe/ä b");
+        let longest = HolderId::new("ä".repeat(100)).unwrap();
+        assert!(HolderId::new(longest.of_turn(u64::MAX).as_str()).is_ok());
         assert!(serde_json::from_str::<ProjectId>("\"\"").is_err(), "reading checks as well");
     }
 }

@@ -15,6 +15,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::calls::{Answer, Caller};
+use super::figures;
 use super::handle::{CancelAnswer, Request, Status};
 use super::lease;
 use super::sources::{self, News};
@@ -189,6 +190,7 @@ impl Leader {
         }
         self.admit_ready().await?;
         self.commit().await?;
+        figures::of_turn(self.engine.stats(), self.sequencer.held(), self.sequencer.gaps());
         let config = &self.caller.config;
         let room = self.engine.open_builds() + self.sequencer.held() < config.max_open_builds;
         self.open.send_if_modified(|open| std::mem::replace(open, room) != room);
@@ -232,6 +234,9 @@ impl Leader {
             Answer::Listed(executor, input) => {
                 self.listing.remove(&executor);
                 if let Some(input) = input {
+                    if let Input::Listed { executor, listing, .. } = input.as_ref() {
+                        figures::of_listing(executor, listing, self.engine.live_on(executor));
+                    }
                     self.step(*input);
                 }
             }
@@ -307,6 +312,7 @@ impl Leader {
         self.append(effects.persist).await?;
         let now = self.now();
         for notice in &effects.notify {
+            figures::of_notice(notice);
             self.caller.ports.observer.notice(notice, now);
         }
         for reply in self.replies.drain(..) {

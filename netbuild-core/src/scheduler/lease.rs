@@ -44,7 +44,7 @@ pub(super) async fn acquire(
             }
             Ok(Ok(Lead::Taken { by, left })) => {
                 tracing::debug!(%by, ?left, "another scheduler leads");
-                left.clamp(Duration::from_millis(10), ttl / 3)
+                left.min(ttl / 3).max(Duration::from_millis(10))
             }
             Ok(Err(error)) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the leader lease cannot be asked for");

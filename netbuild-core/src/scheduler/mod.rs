@@ -13,6 +13,7 @@
 
 mod calls;
 mod config;
+mod figures;
 mod handle;
 mod leader;
 mod lease;

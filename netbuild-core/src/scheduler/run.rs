@@ -43,9 +43,12 @@ impl Scheduler {
     /// # Errors
     /// [`LedgerError::Corrupt`] when the ledger cannot be read: a person must look. Everything else is waited out.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), LedgerError> {
-        loop {
+        for turn in 1_u64.. {
+            // Each turn competes under a name of its own: a lease of an earlier turn that could not be given back must
+            // run out, and not be renewed with an epoch in which that turn has written already.
+            let holder = self.config.holder.of_turn(turn);
             let (ledger, clock) = (&self.ports.ledger, &self.ports.clock);
-            let asked = lease::acquire(ledger, clock, &self.config.holder, self.config.leader_ttl);
+            let asked = lease::acquire(ledger, clock, &holder, self.config.leader_ttl);
             let Some(lease) = shutdown.run_until_cancelled(asked).await else { return Ok(()) };
             let epoch = lease.epoch;
             let names = match ledger.name_key().await {
@@ -58,7 +61,7 @@ impl Scheduler {
                 }
             };
             let tokens = GatewayKey::from(&names);
-            let (ports, config) = (self.ports.clone(), self.config.clone());
+            let (ports, config) = (self.ports.clone(), SchedulerConfig { holder, ..self.config.clone() });
             let caller = Arc::new(Caller { ports, config, lease, names, tokens });
             let (requests, inbox) = mpsc::channel(REQUESTS);
             self.leader.send_replace(Some(requests));
@@ -74,13 +77,13 @@ impl Scheduler {
                 }
                 End::Lost(why) => {
                     tracing::warn!(%epoch, why, "this scheduler leads no more");
-                    // A lease that this holder still has would be renewed with the old epoch; a new turn needs a new one.
                     if let Err(error) = self.ports.ledger.resign(epoch).await {
                         tracing::debug!(error = &error as &dyn Error, "the lost lease was not given back");
                     }
                 }
             }
         }
+        Ok(())
     }
 }
 
