@@ -14,7 +14,8 @@
 //!
 //! # The floors
 //! [`model`] is the words as plain types. Above it stand [`port`], the traits that the world implements, and [`policy`];
-//! above them [`intake`] and [`engine`]; on top the [`scheduler`]. No arrow runs up.
+//! above them [`intake`] and [`engine`]; on top the [`scheduler`]. No arrow runs up. Beside them: [`log`], what executors
+share about logs, and [`memory`], the stores in memory.
 //!
 //! # Features
 //! | feature | brings |
@@ -26,7 +27,10 @@
 
 pub mod engine;
 pub mod intake;
+pub mod memory;
 pub mod model;
 pub mod policy;
 pub mod port;
 pub mod scheduler;
+#[cfg(feature = "testkit")]
+pub mod testkit;
