@@ -27,6 +27,7 @@ share about logs, and [`memory`], the stores in memory.
 
 pub mod engine;
 pub mod intake;
+pub mod log;
 pub mod memory;
 pub mod model;
 pub mod policy;
