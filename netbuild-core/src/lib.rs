@@ -15,7 +15,7 @@
 //! # The floors
 //! [`model`] is the words as plain types. Above it stand [`port`], the traits that the world implements, and [`policy`];
 //! above them [`intake`] and [`engine`]; on top the [`scheduler`]. No arrow runs up. Beside them: [`log`], what executors
-share about logs, and [`memory`], the stores in memory.
+//! share about logs, and [`memory`], the stores in memory.
 //!
 //! # Features
 //! | feature | brings |
