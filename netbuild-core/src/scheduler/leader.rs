@@ -7,7 +7,6 @@ use std::collections::{BTreeSet, VecDeque};
 use std::error::Error;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
@@ -18,23 +17,12 @@ use super::calls::{Answer, Caller};
 use super::figures;
 use super::handle::{CancelAnswer, Request, Status};
 use super::lease;
+use super::patience::End;
 use super::sources::{self, News};
 use crate::engine::{Action, Effects, Engine, Input, Sequencer};
 use crate::model::{Change, ExecutorName, Rank, Timestamp};
 use crate::policy::Policy;
-use crate::port::{Admission, Batch, Delivery, ExecutorEvent, LedgerError, Notice, Order};
-
-/// Why a leader stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// The host asked for it.
-    Shutdown,
-    /// It must not or cannot go on leading; another turn may.
-    Lost(&'static str),
-}
-
-/// The wait before a ledger that was away is asked again.
-const LEDGER_PAUSE: Duration = Duration::from_millis(200);
+use crate::port::{Admission, Batch, Delivery, ExecutorEvent, Notice, Order};
 
 /// How many builds are restored at once.
 const RESTORE_PAGE: usize = 1_000;
@@ -126,18 +114,19 @@ impl Leader {
     }
 
     async fn restore(&mut self) -> Result<(), End> {
-        let ledger = self.caller.ports.ledger.clone();
-        let cursors = self.patiently(|| ledger.cursors()).await?;
+        let caller = self.caller.clone();
+        let ledger = &caller.ports.ledger;
+        let cursors = caller.patiently(|| ledger.cursors()).await?;
         let places = cursors.into_iter().map(|cursor| cursor.last);
         self.sequencer = Sequencer::new(self.caller.config.sequencer.clone(), places);
-        let executors = self.caller.ports.executors.clone();
-        for (executor, port) in &executors {
+        let executors = &caller.ports.executors;
+        for (executor, port) in executors {
             let slots = port.capabilities().slots;
             self.step(Input::Capacity { executor: executor.clone(), slots });
         }
         let mut after = Rank::default();
         loop {
-            let page = self.patiently(|| ledger.open_builds(after, RESTORE_PAGE)).await?;
+            let page = caller.patiently(|| ledger.open_builds(after, RESTORE_PAGE)).await?;
             let Some(last) = page.last() else { break };
             after = last.rank;
             let now = self.now();
@@ -147,7 +136,7 @@ impl Leader {
             }
         }
         self.step(Input::Tick);
-        executors.into_keys().for_each(|executor| self.list(executor));
+        executors.keys().for_each(|executor| self.list(executor.clone()));
         self.commit().await
     }
 
@@ -288,14 +277,15 @@ impl Leader {
         }
         let (receipts, messages): (Vec<_>, Vec<_>) =
             ready.into_iter().map(|delivery| (delivery.receipt, delivery.message)).unzip();
-        let (ledger, epoch) = (self.caller.ports.ledger.clone(), self.caller.lease.epoch);
-        let admissions = self.patiently(|| ledger.admit(epoch, &messages)).await?;
+        let caller = self.caller.clone();
+        let (ledger, epoch) = (&caller.ports.ledger, caller.lease.epoch);
+        let admissions = caller.patiently(|| ledger.admit(epoch, &messages)).await?;
         for (message, admission) in messages.into_iter().zip(admissions) {
             if let Admission::Admitted { rank } = admission {
                 self.step(Input::Admitted { build: Arc::new(message.build), rank });
             }
         }
-        let (queue, deadline) = (self.caller.ports.queue.clone(), self.caller.config.call_deadline);
+        let (queue, deadline) = (caller.ports.queue.clone(), caller.config.call_deadline);
         self.calls.spawn(async move {
             // An ack that is lost costs a duplicate, which the ledger absorbs.
             if let Ok(Err(error)) = tokio::time::timeout(deadline, queue.ack(&receipts)).await {
@@ -330,37 +320,12 @@ impl Leader {
         if changes.is_empty() {
             return Ok(());
         }
-        let ledger = self.caller.ports.ledger.clone();
-        let batch = Batch { epoch: self.caller.lease.epoch, number: self.batches + 1, changes };
-        self.patiently(|| ledger.append(&batch)).await?;
+        let caller = self.caller.clone();
+        let ledger = &caller.ports.ledger;
+        let batch = Batch { epoch: caller.lease.epoch, number: self.batches + 1, changes };
+        caller.patiently(|| ledger.append(&batch)).await?;
         self.batches += 1;
         Ok(())
-    }
-
-    /// Asks the ledger until it answers, for as long as the lease holds: a ledger that is away stops everything, because
-    /// nothing may happen that it does not know.
-    async fn patiently<T, F>(&self, mut call: impl FnMut() -> F) -> Result<T, End>
-    where
-        F: Future<Output = Result<T, LedgerError>>,
-    {
-        loop {
-            match tokio::time::timeout(self.caller.config.call_deadline, call()).await {
-                Ok(Ok(value)) => return Ok(value),
-                Ok(Err(LedgerError::Fenced { .. })) => return Err(End::Lost("another scheduler leads")),
-                Ok(Err(error @ (LedgerError::Unavailable(_) | LedgerError::Unknown(_)))) => {
-                    tracing::warn!(error = &error as &dyn Error, "the ledger is away; asking again");
-                }
-                Ok(Err(error)) => {
-                    tracing::error!(error = &error as &dyn Error, "the ledger refused");
-                    return Err(End::Lost("the ledger refused"));
-                }
-                Err(_) => tracing::warn!("the ledger does not answer; asking again"),
-            }
-            if !self.caller.lease.holds() {
-                return Err(End::Lost("the leader lease is over"));
-            }
-            tokio::time::sleep(LEDGER_PAUSE).await;
-        }
     }
 
     fn start_calls(&mut self) {

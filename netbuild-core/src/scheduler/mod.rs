@@ -18,6 +18,7 @@ mod handle;
 mod leader;
 mod lease;
 mod logs;
+mod patience;
 mod run;
 mod sources;
 

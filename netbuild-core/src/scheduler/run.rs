@@ -9,8 +9,9 @@ use tokio_util::sync::CancellationToken;
 use super::calls::Caller;
 use super::config::{PolicyFactory, SchedulerConfig, SchedulerPorts};
 use super::handle::{Handle, Request};
-use super::leader::{End, Leader};
+use super::leader::Leader;
 use super::lease;
+use super::patience::End;
 use crate::model::GatewayKey;
 use crate::port::{LedgerError, Notice};
 
