@@ -1,1 +1,3 @@
-//! x
+//! What the examples of netbuild share.
+
+pub mod site;
