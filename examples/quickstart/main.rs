@@ -1,0 +1,6 @@
+//! fill
+mod args;
+mod builds;
+mod closing;
+mod secrets;
+fn main() {}
