@@ -20,7 +20,7 @@ pub(crate) struct Titled {
 /// The builds of both commits of the demo site, the older first.
 ///
 /// # Errors
-/// [`InvalidSource`] when the path of the site's repository cannot be a URL.
+/// [`DemoError`] when the path of the site's repository cannot be a URL.
 pub(crate) fn demo(
     args: &Args,
     site: &Site,
@@ -41,10 +41,10 @@ pub(crate) fn demo(
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DemoError {
     /// The folder's path cannot be a URL.
-    #[error("choose another folder for --state: {0}")]
+    #[error("the folder cannot hold the site: choose another one with --state")]
     Path(#[from] InvalidSource),
     /// The site's publish folder is no publish path.
-    #[error("the site's publish folder cannot be published: {0}")]
+    #[error("the publish folder of the site cannot be published")]
     Publish(#[from] InvalidPath),
 }
 
