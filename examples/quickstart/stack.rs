@@ -35,7 +35,8 @@ impl Stack {
     /// # Errors
     /// [`StackError`].
     pub(crate) async fn deploy(self, builds: Vec<Build>) -> Result<Vec<BuildRecord>, StackError> {
-        let Stack { state, origin, secrets: _, titles } = self;
+        let Stack { state, origin, secrets, titles } = self;
+        drop(secrets);
         Err(StackError::NotWired { builds: builds.len(), titles: titles.join(", "), state, origin })
     }
 }
