@@ -1,0 +1,66 @@
+//! What the host configures.
+
+use std::ffi::OsString;
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use netbuild_core::model::HostName;
+
+/// How a [`ProcessExecutor`](super::ProcessExecutor) works: plain data.
+#[derive(Clone, Debug)]
+pub struct ProcessOptions {
+    /// The folder of all attempts, made if it is missing. It must be on a local disk, for it holds workspaces and file
+    /// locks, and of this executor alone; executors of several schedulers on one host may share it.
+    pub root: PathBuf,
+    /// The runner.
+    pub runner: RunnerCommand,
+    /// How many attempts run at once. Default: the processors of this host.
+    pub slots: u32,
+    /// How often the folders are looked at, for runners that begin, graces that pass and adopted runners that end. The end
+    /// of a runner that this process started is seen at once. Default 200 ms.
+    pub poll: Duration,
+    /// The longest that a call takes; past it the answer is of unknown effect. Default 10 s.
+    pub deadline: Duration,
+    /// The name of this host in observations, so that a retry can avoid it. Default none.
+    pub host: Option<HostName>,
+}
+
+impl ProcessOptions {
+    /// Options with every default.
+    pub fn new(root: impl Into<PathBuf>, runner: RunnerCommand) -> Self {
+        ProcessOptions {
+            root: root.into(),
+            runner,
+            slots: available_parallelism().map_or(1, NonZero::get).try_into().unwrap_or(u32::MAX),
+            poll: Duration::from_millis(200),
+            deadline: Duration::from_secs(10),
+            host: None,
+        }
+    }
+}
+
+/// The program that runs an attempt. It is started as `program args… <attempt folder>`, leads a process group of its own,
+/// reads the job from its standard input and keeps to [`AttemptFolder`](netbuild_core::model::AttemptFolder).
+#[derive(Clone, Debug)]
+pub struct RunnerCommand {
+    /// The program, by its path or by a name that is looked up in `PATH`.
+    pub program: PathBuf,
+    /// Its arguments before the folder.
+    pub args: Vec<OsString>,
+}
+
+impl RunnerCommand {
+    /// A program without arguments of its own.
+    pub fn new(program: impl Into<PathBuf>) -> Self {
+        RunnerCommand { program: program.into(), args: Vec::new() }
+    }
+
+    /// With one more argument before the folder.
+    #[must_use]
+    pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+}

@@ -1,0 +1,210 @@
+//! Who runs on this host, read from `/proc`; and who of them belongs to an attempt, as a pure function.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+
+use netbuild_core::model::AttemptFolder;
+
+/// A process of this host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Process {
+    pub(super) pid: u32,
+    pub(super) group: u32,
+    /// In clock ticks since boot. With the pid it names a process for as long as the host is up.
+    pub(super) start_ticks: u64,
+    /// A zombie runs nothing any more, but keeps its pid from being used again.
+    pub(super) zombie: bool,
+    /// The attempt that its environment names.
+    pub(super) cookie: Option<String>,
+}
+
+/// A runner, which leads its process group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Leader {
+    pub(super) pid: u32,
+    pub(super) start_ticks: u64,
+}
+
+/// The living processes of an attempt: all with its cookie, and all of its runner's group.
+///
+/// A group is known by a number, and numbers are used again once a group is empty. So the group counts only as long as
+/// it is proven to be the runner's: the runner is there itself, if only as a zombie, or another member has the cookie.
+/// A member with the cookie of another attempt is never taken.
+pub(super) fn members<'a>(table: &'a [Process], cookie: &str, leader: Option<Leader>) -> Vec<&'a Process> {
+    let has_cookie = |process: &Process| process.cookie.as_deref() == Some(cookie);
+    let in_group =
+        |process: &Process, leader: Leader| process.group == leader.pid && process.start_ticks >= leader.start_ticks;
+    let proven = leader.filter(|leader| {
+        table.iter().any(|process| is(process, *leader) || (in_group(process, *leader) && has_cookie(process)))
+    });
+    table
+        .iter()
+        .filter(|process| !process.zombie)
+        .filter(|process| {
+            has_cookie(process) || (process.cookie.is_none() && proven.is_some_and(|leader| in_group(process, leader)))
+        })
+        .collect()
+}
+
+fn is(process: &Process, leader: Leader) -> bool {
+    process.pid == leader.pid && process.start_ticks == leader.start_ticks
+}
+
+/// All processes but this one.
+pub(super) fn read_table() -> io::Result<Vec<Process>> {
+    let this = std::process::id();
+    let mut table = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        let Some(pid) = name.to_str().and_then(|text| text.parse::<u32>().ok()) else { continue };
+        if pid == this {
+            continue;
+        }
+        if let Some(stat) = read_stat(pid)? {
+            table.push(Process {
+                pid,
+                group: stat.group,
+                start_ticks: stat.start_ticks,
+                zombie: stat.zombie,
+                cookie: read_cookie(pid),
+            });
+        }
+    }
+    Ok(table)
+}
+
+/// What `/proc/PID/stat` says of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stat {
+    pub(super) group: u32,
+    pub(super) start_ticks: u64,
+    pub(super) zombie: bool,
+}
+
+/// The stat of a process; `None` when there is none with this pid.
+pub(super) fn read_stat(pid: u32) -> io::Result<Option<Stat>> {
+    match fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")) {
+        Ok(text) => {
+            parse_stat(&text).map(Some).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "unreadable stat"))
+        }
+        Err(error) if is_gone(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the process with this identity is there and no zombie.
+pub(super) fn is_alive(leader: Leader) -> io::Result<bool> {
+    Ok(read_stat(leader.pid)?.is_some_and(|stat| stat.start_ticks == leader.start_ticks && !stat.zombie))
+}
+
+/// The boot that the host is in.
+pub(super) fn read_boot_id() -> io::Result<String> {
+    Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
+}
+
+/// Takes state, group and start time from a stat line. The second field is the program's name in parentheses, which may
+/// itself hold spaces and parentheses: what counts begins behind the last one.
+fn parse_stat(text: &str) -> Option<Stat> {
+    let fields: Vec<&str> = text.get(text.rfind(')')? + 1..)?.split_ascii_whitespace().collect();
+    Some(Stat {
+        zombie: matches!(*fields.first()?, "Z" | "X" | "x"),
+        group: fields.get(2)?.parse().ok()?,
+        start_ticks: fields.get(19)?.parse().ok()?,
+    })
+}
+
+/// The most bytes of an environment that are looked at.
+const MAX_ENVIRON_BYTES: u64 = 1 << 20;
+
+/// The cookie of a process. Without the right to read its environment, it has none that concerns us.
+fn read_cookie(pid: u32) -> Option<String> {
+    let mut environ = Vec::new();
+    let file = File::open(Path::new("/proc").join(pid.to_string()).join("environ")).ok()?;
+    file.take(MAX_ENVIRON_BYTES).read_to_end(&mut environ).ok()?;
+    find_cookie(&environ)
+}
+
+fn find_cookie(environ: &[u8]) -> Option<String> {
+    environ.split(|byte| *byte == 0).find_map(|variable| {
+        let value = variable.strip_prefix(AttemptFolder::COOKIE.as_bytes())?.strip_prefix(b"=")?;
+        Some(String::from_utf8_lossy(value).into_owned())
+    })
+}
+
+/// A process that ends while its files are read answers "no such file" or "no such process".
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COOKIE: &str = "nb-1.1";
+    const LEADER: Leader = Leader { pid: 10, start_ticks: 100 };
+
+    fn process(pid: u32, group: u32, start_ticks: u64, cookie: Option<&str>) -> Process {
+        Process { pid, group, start_ticks, zombie: false, cookie: cookie.map(str::to_owned) }
+    }
+
+    fn zombie(pid: u32, group: u32, start_ticks: u64) -> Process {
+        Process { zombie: true, ..process(pid, group, start_ticks, None) }
+    }
+
+    fn pids(table: &[Process]) -> Vec<u32> {
+        members(table, COOKIE, Some(LEADER)).iter().map(|process| process.pid).collect()
+    }
+
+    #[test]
+    fn a_stat_line_is_read_behind_the_programs_name() {
+        let line = "42 (a) b (c)) S 1 40 39 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 12345 1 2";
+        assert_eq!(parse_stat(line), Some(Stat { group: 40, start_ticks: 12345, zombie: false }));
+        assert_eq!(parse_stat(&line.replace(") S", ") Z")).map(|stat| stat.zombie), Some(true));
+        for end in 0..line.len() - 9 {
+            assert_eq!(parse_stat(&line[..end]).filter(|stat| stat.start_ticks == 12345), None);
+        }
+    }
+
+    #[test]
+    fn a_cookie_is_found_among_other_variables() {
+        assert_eq!(find_cookie(b"A=1\0NETBUILD_ATTEMPT=nb-1.1\0B=2\0").as_deref(), Some("nb-1.1"));
+        assert_eq!(find_cookie(b"XNETBUILD_ATTEMPT=nb-1.1\0NETBUILD_ATTEMPTS=nb-1.1\0"), None);
+        assert_eq!(find_cookie(b""), None);
+    }
+
+    #[test]
+    fn all_with_the_cookie_are_members_wherever_they_went() {
+        assert_eq!(pids(&[process(50, 50, 200, Some(COOKIE)), process(51, 51, 200, Some("nb-1.10"))]), [50]);
+        assert_eq!(members(&[process(50, 50, 200, Some(COOKIE))], COOKIE, None).len(), 1);
+    }
+
+    #[test]
+    fn the_group_counts_while_its_runner_is_there_even_as_a_zombie() {
+        let child = process(11, 10, 150, None);
+        assert_eq!(pids(&[process(10, 10, 100, None), child.clone()]), [10, 11]);
+        assert_eq!(pids(&[zombie(10, 10, 100), child.clone()]), [11]);
+        assert_eq!(pids(&[child.clone(), process(12, 10, 160, Some(COOKIE))]), [11, 12], "or while one has the cookie");
+        assert_eq!(pids(&[child]), [0; 0], "a number alone proves nothing");
+    }
+
+    #[test]
+    fn a_group_whose_number_was_used_again_is_left_alone() {
+        assert_eq!(pids(&[process(10, 10, 500, None), process(11, 10, 510, None)]), [0; 0]);
+        assert_eq!(
+            pids(&[process(10, 10, 100, None), process(11, 10, 150, Some("nb-2.1"))]),
+            [10],
+            "nor others' cookies"
+        );
+        assert_eq!(pids(&[process(10, 10, 100, None), process(9, 10, 50, None)]), [10], "nor what was there before");
+    }
+
+    #[test]
+    fn this_host_can_be_read() {
+        let this = read_stat(std::process::id()).unwrap().unwrap();
+        assert!(!this.zombie);
+        assert!(read_table().unwrap().iter().all(|process| process.pid != std::process::id()));
+        assert_eq!(read_stat(u32::MAX).unwrap(), None);
+        assert_eq!(read_boot_id().unwrap().len(), 36);
+    }
+}
