@@ -184,7 +184,7 @@ impl Queue for FaultyQueue {
         let answer = self.inner().publish(&batch).await;
         if answer.is_err() {
             let mut notes = self.notes.lock().unwrap();
-            batch.iter().for_each(|message| drop(notes.published.remove(&message.build.id)));
+            notes.published.retain(|id| batch.iter().all(|message| message.build.id != *id));
         }
         answer
     }
