@@ -1,5 +1,7 @@
 //! The stores in memory keep the contracts of their ports, and every case of the suites finds a defect.
 
+#![expect(clippy::unwrap_used, reason = "this is a test; a lock is poisoned only by a test that failed")]
+
 mod defects;
 mod memory;
 
