@@ -4,6 +4,7 @@
 
 mod defects;
 mod memory;
+mod only_memory;
 
 use netbuild_core::testkit::conformance;
 

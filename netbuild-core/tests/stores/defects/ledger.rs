@@ -21,6 +21,7 @@ const DEFECTS: &[(&str, &[Fault])] = &[
     ("a_build_id_of_another_tenant_is_a_duplicate", &[AdmitsAgainForOthers]),
     ("a_late_message_is_admitted", &[RefusesLateMessages]),
     ("cursors_follow_each_publishers_newest_epoch", &[CursorIsTheLast, CursorIgnoresEpochs]),
+    ("a_duplicate_moves_the_cursor", &[CursorSkipsDuplicates]),
     ("admitting_is_fenced", &[AdmitsUnfenced]),
     ("an_empty_batch_admits_nothing", &[RefusesEmptyBatches]),
     ("changes_are_applied_in_order", &[DropsTheLastChange]),

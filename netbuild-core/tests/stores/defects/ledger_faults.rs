@@ -33,6 +33,7 @@ pub(crate) enum Fault {
     RefusesLateMessages,
     CursorIsTheLast,
     CursorIgnoresEpochs,
+    CursorSkipsDuplicates,
     AdmitsUnfenced,
     RefusesEmptyBatches,
     DropsTheLastChange,
@@ -251,7 +252,7 @@ impl Ledger for FaultyLedger {
     }
 
     async fn cursors(&self) -> Result<Vec<Cursor>, LedgerError> {
-        if self.has(CursorIsTheLast) || self.has(CursorIgnoresEpochs) {
+        if matches!(self.fault, Some(CursorIsTheLast | CursorIgnoresEpochs | CursorSkipsDuplicates)) {
             return Ok(self.notes(|notes| notes.cursors.values().map(|last| Cursor { last: last.clone() }).collect()));
         }
         self.inner().cursors().await
@@ -278,12 +279,14 @@ impl Ledger for FaultyLedger {
             if self.has(DropsSecrets) {
                 message.build.spec.secrets.clear();
             }
+            let is_known = self.notes(|notes| notes.keys.contains_key(&message.build.id));
             self.notes(|notes| {
                 notes.keys.entry(message.build.id).or_insert_with(|| message.build.key());
                 let last =
                     notes.cursors.entry(message.place.publisher.clone()).or_insert_with(|| message.place.clone());
                 late |= message.place < *last;
-                if self.has(CursorIsTheLast) || last.seq < message.place.seq {
+                let skipped = is_known && self.has(CursorSkipsDuplicates);
+                if self.has(CursorIsTheLast) || (last.seq < message.place.seq && !skipped) {
                     *last = message.place.clone();
                 }
             });
