@@ -1,6 +1,7 @@
 //! The gateway over real HTTP on loopback: every route and every refusal, with a fake scheduler behind it.
 
 #![cfg(all(feature = "gateway", feature = "runner"))]
+#![expect(clippy::unwrap_used, reason = "tests and their helpers may panic")]
 
 mod bounds;
 mod files;
