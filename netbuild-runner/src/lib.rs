@@ -1,3 +1,5 @@
 //! The runner of netbuild and the gateway that it reports to.
 
+#[cfg(feature = "gateway")]
+pub mod gateway;
 pub mod protocol;
