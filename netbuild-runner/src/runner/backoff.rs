@@ -19,8 +19,9 @@ mod tests {
     #[test]
     fn pauses_double_and_are_bounded() {
         let millis = |n| pause(n).as_millis();
-        assert_eq!([millis(0), millis(1), millis(2), millis(5), millis(6), millis(u32::MAX)], [
-            100, 200, 400, 3200, 5000, 5000
-        ]);
+        assert_eq!(
+            [millis(0), millis(1), millis(2), millis(5), millis(6), millis(u32::MAX)],
+            [100, 200, 400, 3200, 5000, 5000]
+        );
     }
 }

@@ -57,7 +57,10 @@ pub(super) fn environment(job: &Job, around: &Surroundings<'_>) -> Result<BTreeM
 
 fn check(name: &str, value: &str) -> Result<(), Failure> {
     if name.is_empty() || name.contains(['=', '\0']) {
-        return Err(Failure::new(Cause::SpecInvalid, format!("{name:?} cannot be the name of an environment variable")));
+        return Err(Failure::new(
+            Cause::SpecInvalid,
+            format!("{name:?} cannot be the name of an environment variable"),
+        ));
     }
     if value.contains('\0') {
         return Err(Failure::new(Cause::SpecInvalid, format!("the variable {name} holds a NUL byte")));

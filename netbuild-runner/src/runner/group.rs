@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
+use tokio::signal::unix::SignalKind;
+
 use super::proc_stat::ProcStat;
 
 /// How often to look while waiting for processes to end.
@@ -12,6 +14,9 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// How long to wait for killed processes to be gone. One that hangs in the kernel longer cannot be helped.
 const KILLED: Duration = Duration::from_secs(2);
+
+/// The shortest time between two looks for dead orphans.
+const BURIAL: Duration = Duration::from_secs(1);
 
 /// Makes the runner the leader of its process group, and the parent of every orphan among its descendants, so that none
 /// of them can be lost: not by leaving the group and not by a second fork.
@@ -44,15 +49,20 @@ pub(super) async fn kill() {
     let _hang = tokio::time::timeout(KILLED, killed).await;
 }
 
-/// Waits for those dead children of the runner whose parents it has become by their orphaning. The command itself is
-/// left to who waits for it.
-pub(super) fn bury(command: i32) {
-    let me = me();
-    for orphan in ProcStat::all().iter().filter(|it| it.zombie && it.parent == me && it.pid != command) {
-        if let Some(pid) = Pid::from_raw(orphan.pid) {
-            // Gone already is as good.
-            let _status = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG);
+/// Waits for dead children whose parent the runner has become by their orphaning, for ever. The command itself is left to
+/// who waits for it.
+pub(super) async fn bury_orphans(command: Option<u32>) {
+    let command = command.and_then(|pid| i32::try_from(pid).ok());
+    let Ok(mut deaths) = tokio::signal::unix::signal(SignalKind::child()) else { return std::future::pending().await };
+    while deaths.recv().await.is_some() {
+        for orphan in orphans(&ProcStat::all(), me(), command) {
+            if let Some(pid) = Pid::from_raw(orphan) {
+                // Gone already is as good.
+                let _status = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG);
+            }
         }
+        // A build may start thousands of processes; a look now and then keeps the dead few.
+        tokio::time::sleep(BURIAL).await;
     }
 }
 
@@ -106,6 +116,12 @@ fn members(all: &[ProcStat], runner: i32) -> Vec<ProcStat> {
         .collect()
 }
 
+/// The dead children of the runner but the command.
+fn orphans(all: &[ProcStat], runner: i32, command: Option<i32>) -> Vec<i32> {
+    let dead = all.iter().filter(|it| it.zombie && it.parent == runner && Some(it.pid) != command);
+    dead.map(|it| it.pid).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,17 +134,24 @@ mod tests {
     fn members_are_the_group_and_all_descendants() {
         let all = [
             stat(1, 0, 1),
-            stat(50, 1, 50),                              // the runner
-            stat(51, 50, 50),                             // the command
-            stat(52, 51, 52),                             // has a group of its own
-            stat(53, 52, 53),                             // and its child as well
-            stat(54, 1, 50),                              // in the group, but no descendant
-            stat(60, 1, 60),                              // a stranger
-            stat(70, 71, 70),                             // a circle
-            stat(71, 70, 71),                             //
+            stat(50, 1, 50),                               // the runner
+            stat(51, 50, 50),                              // the command
+            stat(52, 51, 52),                              // has a group of its own
+            stat(53, 52, 53),                              // and its child as well
+            stat(54, 1, 50),                               // in the group, but no descendant
+            stat(60, 1, 60),                               // a stranger
+            stat(70, 71, 70),                              // a circle
+            stat(71, 70, 71),                              //
             ProcStat { zombie: true, ..stat(55, 50, 50) }, // dead
         ];
         let pids: Vec<i32> = members(&all, 50).iter().map(|it| it.pid).collect();
         assert_eq!(pids, [51, 52, 53, 54]);
+    }
+
+    #[test]
+    fn the_command_is_no_orphan() {
+        let dead = |pid, parent| ProcStat { zombie: true, ..stat(pid, parent, 50) };
+        let all = [dead(51, 50), dead(52, 50), dead(53, 52), stat(54, 50, 50)];
+        assert_eq!(orphans(&all, 50, Some(51)), [52]);
     }
 }

@@ -85,10 +85,10 @@ mod tests {
         progress.begin(RunPhase::Run);
         assert_eq!(*progress.watch().borrow(), RunPhase::Run);
         let times = progress.finish();
-        assert_eq!(times.iter().map(|time| (time.phase, time.millis)).collect::<Vec<_>>(), [
-            (RunPhase::Fetch, 1000),
-            (RunPhase::Run, 1000)
-        ]);
+        assert_eq!(
+            times.iter().map(|time| (time.phase, time.millis)).collect::<Vec<_>>(),
+            [(RunPhase::Fetch, 1000), (RunPhase::Run, 1000)]
+        );
         assert_eq!(progress.finish(), times, "finished once");
     }
 }

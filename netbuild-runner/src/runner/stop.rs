@@ -67,11 +67,6 @@ impl Stop {
         });
     }
 
-    /// The reason, once it was given.
-    pub(super) fn reason(&self) -> Option<StopReason> {
-        *self.0.borrow()
-    }
-
     /// Waits until the signal is given.
     pub(super) async fn asked(&self) -> StopReason {
         let mut receiver = self.0.subscribe();
@@ -93,8 +88,8 @@ impl Stop {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_stop_becomes_the_outcome_of_its_first_reason() {
+    #[tokio::test]
+    async fn a_stop_becomes_the_outcome_of_its_first_reason() {
         let table = [
             (StopReason::Ordered, "cancelled"),
             (StopReason::Terminated, "cancelled"),
@@ -105,8 +100,7 @@ mod tests {
             let stop = Stop::new();
             stop.ask(reason);
             stop.ask(StopReason::Ordered);
-            let reason = stop.reason().unwrap();
-            assert_eq!(outcome(Err(Halt::Stopped(reason))).label(), label);
+            assert_eq!(outcome(Err(Halt::Stopped(stop.asked().await))).label(), label);
         }
         assert_eq!(outcome(Ok(None)), Outcome::Succeeded { deploy: None });
     }

@@ -23,10 +23,8 @@ pub(super) fn workspace(work: &Path) -> Result<Repository, Failure> {
 /// Only what Git itself does without being configured happens to the files: no filter programs, no hooks.
 pub(super) fn checkout(repository: &Repository, commit: ObjectId, interrupt: &AtomicBool) -> Result<(), Failure> {
     let unreadable = |error: &gix::Error| broken("the commit could not be checked out", error);
-    let tree = repository
-        .find_object(commit)
-        .and_then(|object| object.peel_to_tree())
-        .map_err(|error| unreadable(&error))?;
+    let tree =
+        repository.find_object(commit).and_then(|object| object.peel_to_tree()).map_err(|error| unreadable(&error))?;
     let mut index = repository.index_from_tree(&tree.id).map_err(|error| unreadable(&error))?;
     refuse_submodules(&index)?;
 

@@ -79,9 +79,8 @@ fn remote_cause(signs: &Signs) -> Cause {
 
 fn local_cause(error: &gix::Error) -> Cause {
     let full = |it: &(dyn Error + 'static)| {
-        it.downcast_ref::<std::io::Error>().is_some_and(|io| {
-            matches!(io.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
-        })
+        it.downcast_ref::<std::io::Error>()
+            .is_some_and(|io| matches!(io.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded))
     };
     if error.iter_errors().any(full) { Cause::HostDisk } else { Cause::RunnerBroken }
 }

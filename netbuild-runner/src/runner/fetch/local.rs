@@ -14,8 +14,9 @@ pub(super) fn fetch(
     path: &Path,
     revision: &Revision,
 ) -> Result<(Repository, ObjectId), Failure> {
-    let source = gix::open_opts(path, gix::open::Options::isolated())
-        .map_err(|error| Failure::new(Cause::SourceNotFound, format!("no repository at {}: {error}", path.display())))?;
+    let source = gix::open_opts(path, gix::open::Options::isolated()).map_err(|error| {
+        Failure::new(Cause::SourceNotFound, format!("no repository at {}: {error}", path.display()))
+    })?;
     let commit = find(&source, revision)?;
     let objects = path_of_objects(&source)?;
     let alternates = workspace.objects.store_ref().path().join("info").join("alternates");

@@ -49,10 +49,8 @@ mod tests {
     use super::*;
 
     fn judged(url: &str, revision: &str, allow_file: bool) -> Result<(), Cause> {
-        let source = Source {
-            repository: RepositoryUrl::parse(url).unwrap(),
-            revision: Revision::parse(revision).unwrap(),
-        };
+        let source =
+            Source { repository: RepositoryUrl::parse(url).unwrap(), revision: Revision::parse(revision).unwrap() };
         let rules = JobRules { allow_file, ..JobRules::default() };
         Wanted::of(&source, &rules).map(|_| ()).map_err(|failure| failure.cause)
     }
