@@ -85,9 +85,10 @@ fn be_runner(folder: &Path) -> Result<(), NoClaim> {
         Ok(_) => return Err(NoClaim::OtherAttempt),
         Err(why) => return Ok(claim.end(&attempt::broken(why))?),
     };
-    isolate()?;
+    group::lead()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     claim.begin(clock.now())?;
+    hide_memory()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let done = runtime.block_on(run(&claim, job, clock));
     // A fetch that was interrupted may hang in the network: nobody waits for its thread.
@@ -117,9 +118,8 @@ fn read_job() -> Result<Job, String> {
     Job::from_wire(text.expose_secret()).map_err(|error| error.to_string())
 }
 
-/// Takes the process group over, and keeps the runner's memory, where the token is, from being read by the command, which
-/// may run as the same user.
-fn isolate() -> io::Result<()> {
-    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-    group::lead()
+/// Keeps the runner's memory, where the token is, from being read by the command, which may run as the same user. It also
+/// hides the runner's environment, by which executors find it as long as it has not written down who it is.
+fn hide_memory() -> io::Result<()> {
+    Ok(rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }

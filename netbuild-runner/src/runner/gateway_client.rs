@@ -17,6 +17,9 @@ use crate::protocol::{
 /// The deadline of small requests.
 const DEADLINE: Duration = Duration::from_secs(15);
 
+/// How long an upload may wait for its turn at the gateway. That the gateway is gone is noticed by the heartbeat.
+const TURN: Duration = Duration::from_secs(10 * 60);
+
 /// The slowest upload that is waited for, in bytes a second.
 const SLOWEST: u64 = 128 << 10;
 
@@ -97,7 +100,7 @@ impl GatewayClient {
         let request = self
             .put(&format!("v1/files/{digest}"))
             .header(reqwest::header::CONTENT_LENGTH, bytes)
-            .timeout(DEADLINE + Duration::from_secs(bytes / SLOWEST))
+            .timeout(TURN + Duration::from_secs(bytes / SLOWEST))
             .body(Body::from(file));
         send(request).await.map(drop)
     }
@@ -105,7 +108,7 @@ impl GatewayClient {
     /// Uploads a manifest; tells the digest under which the gateway stored it.
     pub(super) async fn put_manifest(&self, manifest: Bytes) -> Result<Digest, GatewayError> {
         let length = manifest.len() as u64;
-        let request = self.put("v1/manifest").timeout(DEADLINE + Duration::from_secs(length / SLOWEST)).body(manifest);
+        let request = self.put("v1/manifest").timeout(TURN + Duration::from_secs(length / SLOWEST)).body(manifest);
         Ok(read::<ManifestResponse>(request).await?.digest)
     }
 
