@@ -3,3 +3,5 @@
 #[cfg(feature = "gateway")]
 pub mod gateway;
 pub mod protocol;
+#[cfg(feature = "runner")]
+pub mod runner;
