@@ -3,3 +3,9 @@
 pub mod progress;
 pub mod site;
 pub mod summary;
+
+/// The examples of the README, so that they compile and hold.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+#[derive(Debug)]
+pub struct Readme;
