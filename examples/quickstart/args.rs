@@ -26,6 +26,12 @@ pub(crate) struct Args {
     pub(crate) origin: Option<PathBuf>,
     /// The longest run of a build; `None` for the default.
     pub(crate) timeout: Option<Duration>,
+    /// The time between TERM and KILL; `None` for the default.
+    pub(crate) grace: Option<Duration>,
+    /// How long a runner works on without an answer; `None` for the default.
+    pub(crate) lease: Option<Duration>,
+    /// Whether other processes may work in the state's folder at the same time.
+    pub(crate) shared: bool,
     /// Whether the result is one JSON object.
     pub(crate) json: bool,
 }
@@ -90,6 +96,15 @@ struct Raw {
     /// The longest run of a build, for example 90s, 10m or 1h. Without it 30 minutes.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
+    /// The time between TERM and KILL when a build is cancelled or too long. Without it 10 seconds.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    grace: Option<Duration>,
+    /// How long a runner works on without an answer from this program. Without it 60 seconds.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    lease: Option<Duration>,
+    /// Let other quickstarts work in the same --state at the same time: one leads, and another follows when it dies.
+    #[arg(long, requires = "state")]
+    shared: bool,
     /// Print the result as one JSON object, the last line of standard output.
     #[arg(long)]
     json: bool,
@@ -116,8 +131,8 @@ impl Args {
             }
             _ => Work::Demo,
         };
-        let Raw { account, project, state, origin, timeout, json, .. } = raw;
-        Ok(Args { work, account, project, state, origin, timeout, json })
+        let Raw { account, project, state, origin, timeout, grace, lease, shared, json, .. } = raw;
+        Ok(Args { work, account, project, state, origin, timeout, grace, lease, shared, json })
     }
 }
 

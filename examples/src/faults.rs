@@ -11,8 +11,8 @@ use netbuild_core::model::{
 };
 use netbuild_core::port::{
     Activation, Admission, Batch, BuildQuery, Cursor, Deploy, Executor, ExecutorCapabilities, ExecutorError,
-    ExecutorEvent, History, Lead, LeaderLease, Ledger, LedgerError, Listing, LogChunk, Message, StartError, StartRequest,
-    Started,
+    ExecutorEvent, History, Lead, LeaderLease, Ledger, LedgerError, Listing, LogChunk, Message, StartError,
+    StartRequest, Started,
 };
 use rustix::process::{Signal, getpid, kill_process};
 
