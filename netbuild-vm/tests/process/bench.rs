@@ -173,10 +173,10 @@ pub fn adopted(started: Started) -> Observed {
 
 /// Whether a process is there and no zombie.
 pub fn lives(pid: &str) -> bool {
-    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat[stat.rfind(')').unwrap()..].starts_with(") Z"))
+    fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| !stat[stat.rfind(')').unwrap()..].starts_with(") Z"))
 }
 
 pub fn kill(signal: &str, pid: &str) {
     assert!(std::process::Command::new("kill").args([signal, "--", pid]).status().unwrap().success());
 }
-

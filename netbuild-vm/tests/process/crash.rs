@@ -46,7 +46,8 @@ async fn a_killed_runner_is_lost_its_leftovers_are_ended_and_it_never_starts_aga
 async fn leftovers_of_a_success_are_ended_before_it_is_told() {
     let bench = Bench::new();
     let executor = bench.executor().await;
-    let request = bench.request("setsid sh -c 'echo $$ >daemon; exec sleep 600' & until [ -s daemon ]; do sleep 0.01; done");
+    let request =
+        bench.request("setsid sh -c 'echo $$ >daemon; exec sleep 600' & until [ -s daemon ]; do sleep 0.01; done");
     executor.start(&request).await.unwrap();
     let daemon = bench.written(&request, "daemon").await;
     assert_eq!(cause(&ended(&executor, &request).await), "succeeded");
@@ -122,7 +123,8 @@ async fn a_pid_that_was_used_again_is_another_process() {
     executor.start(&request).await.unwrap();
     ended(&executor, &request).await;
     executor.shutdown().await;
-    let mut bystander = tokio::process::Command::new("sleep").arg("600").process_group(0).kill_on_drop(true).spawn().unwrap();
+    let mut bystander =
+        tokio::process::Command::new("sleep").arg("600").process_group(0).kill_on_drop(true).spawn().unwrap();
     for name in ["settled.json", AttemptFolder::EXIT] {
         fs::remove_file(bench.folder(&request).join(name)).unwrap();
     }

@@ -52,7 +52,8 @@ pub fn run() -> ! {
     let mark: AttemptMark = serde_json::from_slice(&fs::read(folder.join(AttemptFolder::ATTEMPT)).unwrap()).unwrap();
     assert_eq!(mark.attempt, job.attempt);
     write(&folder, AttemptFolder::RUNNER, &serde_json::to_vec(&identity()).unwrap());
-    let outcome = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work(&folder, &job));
+    let outcome =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work(&folder, &job));
     let mut record = ExitRecord { attempt: job.attempt.clone(), report: Report::of(outcome) };
     if fault == FOREIGN_RECORD {
         record.attempt.number = AttemptNumber::new(99);

@@ -1,0 +1,53 @@
+//! The bounds of a gateway.
+
+use std::time::Duration;
+
+/// Bounds and deadlines of a gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayLimits {
+    /// Connections at once; more wait unaccepted. Default 512.
+    pub connections: usize,
+    /// How long a connection may be idle, or take for the head of a request. Default 30 s.
+    pub head: Duration,
+    /// How long a body may pause between two pieces. Default 30 s.
+    pub idle: Duration,
+    /// The longest request other than an upload. Default 30 s: under the lease of a runner, so that it can ask again.
+    pub request: Duration,
+    /// The longest upload of one file or manifest, and the longest wait for its turn. Default 10 minutes: 4 GiB at 7 MB a
+    /// second.
+    pub upload: Duration,
+    /// The age at which a connection is closed after its current request. Default 1 hour.
+    pub connection_age: Duration,
+    /// How long requests may go on after a shutdown was asked. Default 5 s.
+    pub drain: Duration,
+    /// The largest file, in bytes. Default 4 GiB, as
+    /// [`JobRules::publish_bytes`](netbuild_core::model::JobRules::publish_bytes) has it.
+    pub file_bytes: u64,
+    /// The largest manifest, in bytes. Default 64 MiB: 100,000 files with paths of 500 bytes.
+    pub manifest_bytes: u64,
+    /// The most log bytes in one request. Default 1 MiB.
+    pub log_bytes: u64,
+    /// Files that are uploaded at once; more wait. Each takes about 8 MiB of memory. Default 32.
+    pub uploads: usize,
+    /// Those of one account. Default 8.
+    pub account_uploads: usize,
+}
+
+impl Default for GatewayLimits {
+    fn default() -> Self {
+        GatewayLimits {
+            connections: 512,
+            head: Duration::from_secs(30),
+            idle: Duration::from_secs(30),
+            request: Duration::from_secs(30),
+            upload: Duration::from_secs(10 * 60),
+            connection_age: Duration::from_secs(60 * 60),
+            drain: Duration::from_secs(5),
+            file_bytes: 4 << 30,
+            manifest_bytes: 64 << 20,
+            log_bytes: 1 << 20,
+            uploads: 32,
+            account_uploads: 8,
+        }
+    }
+}

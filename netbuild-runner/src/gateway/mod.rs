@@ -1,0 +1,42 @@
+//! The gateway: the small HTTP receiver in the host to which runners talk. The [protocol](crate::protocol) is its
+//! contract.
+//!
+//! [`Gateway`] takes heartbeats, logs, files, manifests and reports. [`Origin`] is the reading side of the same store, for
+//! the host: the files of a deploy, or a whole deploy as a folder.
+//!
+//! # Tenants
+//! Each request carries the token of one attempt, and everything that it touches lies under that attempt's account and
+//! project, in the object store as well:
+//!
+//! ```text
+//! <sha256 of account>/<sha256 of project>/files/<first two digits>/<digest>
+//! <sha256 of account>/<sha256 of project>/manifests/<digest>.json
+//! ```
+//!
+//! So a runner can neither read nor find out whether another tenant has a file. There is no route that reads a file.
+//!
+//! # Fencing
+//! Uploads are taken from any attempt with a good token, also from one that was replaced. They are addressed by content
+//! and take no effect: a deploy becomes visible by [`Ledger::activate`](netbuild_core::port::Ledger::activate) alone, which
+//! is fenced.
+//!
+//! # Bounds
+//! Every bound and deadline is in [`GatewayLimits`]. One account's uploads wait for each other before they take the room of
+//! other accounts, and heartbeats and reports never wait for uploads.
+
+mod app;
+mod auth;
+mod body;
+mod limits;
+mod manifest;
+mod origin;
+mod refusal;
+mod routes;
+mod serve;
+mod slots;
+mod tenant_store;
+mod upload;
+
+pub use app::{Gateway, GatewayParts};
+pub use limits::GatewayLimits;
+pub use origin::{FileStream, Origin, OriginError};

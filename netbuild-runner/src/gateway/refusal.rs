@@ -1,0 +1,74 @@
+//! Why a request is refused, and what its sender shall do.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use netbuild_core::port::{LogStoreError, NotLeading};
+
+/// A request that was not carried out. Its texts reach the runner; none holds a token or another tenant's data.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("the token is not good here: use the token of the job, unchanged, as `Authorization: Bearer …`")]
+    Unauthorized,
+    #[error("there is no such route: runner and gateway may be of different versions")]
+    NoRoute,
+    #[error("this route has another method: runner and gateway may be of different versions")]
+    NoMethod,
+    #[error("{missing} of {of} files are missing or have another size: upload them and send the manifest again")]
+    FilesMissing { missing: usize, of: usize },
+    #[error("the body is over {limit} bytes: send less")]
+    TooLarge { limit: u64 },
+    #[error("{0}")]
+    Invalid(String),
+    #[error("the body did not arrive as a whole: send it again")]
+    Cut,
+    #[error("it took longer than {} s: ask again", .0.as_secs_f32())]
+    Deadline(Duration),
+    #[error(transparent)]
+    NotLeading(#[from] NotLeading),
+    #[error("the object store is not available: ask again")]
+    Store(#[from] object_store::Error),
+    #[error("the log store is not available: ask again")]
+    Logs(#[from] LogStoreError),
+}
+
+impl Refusal {
+    fn status(&self) -> StatusCode {
+        match self {
+            Refusal::Unauthorized => StatusCode::UNAUTHORIZED,
+            Refusal::NoRoute => StatusCode::NOT_FOUND,
+            Refusal::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
+            Refusal::FilesMissing { .. } => StatusCode::CONFLICT,
+            Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Refusal::Cut | Refusal::Deadline(_) | Refusal::NotLeading(_) | Refusal::Store(_) | Refusal::Logs(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        match std::error::Error::source(&self) {
+            Some(source) => tracing::warn!(%status, error = %self, source, "refused"),
+            None => tracing::debug!(%status, error = %self, "refused"),
+        }
+        let mut response = (status, Json(serde_json::json!({ "error": self.to_string() }))).into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+/// Ends work that takes too long. The work is dropped; what it has done stays.
+pub(super) async fn within<T>(
+    deadline: Duration,
+    work: impl Future<Output = Result<T, Refusal>>,
+) -> Result<T, Refusal> {
+    tokio::time::timeout(deadline, work).await.unwrap_or(Err(Refusal::Deadline(deadline)))
+}

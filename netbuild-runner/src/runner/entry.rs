@@ -1,0 +1,125 @@
+//! How a process becomes a runner.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read};
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use netbuild_core::model::Job;
+use netbuild_core::port::{Clock, SystemClock};
+use rustix::process::DumpableBehavior;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::intake::{Claim, NoClaim};
+use super::{attempt, group};
+
+/// The first argument of a process that shall be a runner; the second is the attempt's folder.
+pub const RUNNER_ARGUMENT: &str = "netbuild-runner";
+
+/// The longest job that is read, in bytes.
+const MAX_JOB_BYTES: u64 = 16 << 20;
+
+/// The exit code of a runner that found nothing to do.
+const NOTHING_DONE: u8 = 2;
+
+/// Becomes the runner when the arguments say so: `PROGRAM netbuild-runner FOLDER`. Otherwise `None`, and nothing happened.
+///
+/// A host that lets its own program be the runner calls this first in `main`, before it starts a thread or a runtime:
+///
+/// ```
+/// use std::process::ExitCode;
+///
+/// fn main() -> ExitCode {
+///     if let Some(code) = netbuild_runner::runner::dispatch() {
+///         return code;
+///     }
+///     // The host's own work.
+///     ExitCode::SUCCESS
+/// }
+/// ```
+pub fn dispatch() -> Option<ExitCode> {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().as_deref() != Some(OsStr::new(RUNNER_ARGUMENT)) {
+        return None;
+    }
+    Some(match arguments.next() {
+        Some(folder) => main_from_stdin(Path::new(&folder)),
+        None => {
+            eprintln!("usage: {RUNNER_ARGUMENT} FOLDER, with the job on standard input");
+            ExitCode::FAILURE
+        }
+    })
+}
+
+/// Is the runner of the attempt in `folder`: reads the job's wire text from standard input to its end, does the build,
+/// and returns when it is over and reported.
+///
+/// The caller is a process that does nothing else: this takes over its process group, its signals and its standard
+/// input. On Linux only.
+///
+/// The exit code is 0 when there is an exit record of this runner, 2 when there was nothing to do here (another runner
+/// has the folder, the attempt is over, or the job is of another attempt), and 1 when no record could be left. A failed
+/// build has a record too: how it ended is only in there.
+pub fn main_from_stdin(folder: &Path) -> ExitCode {
+    match be_runner(folder) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(NoClaim::Unusable(error)) => {
+            eprintln!("netbuild-runner: {}: {error}", folder.display());
+            ExitCode::FAILURE
+        }
+        Err(nothing) => {
+            eprintln!("netbuild-runner: {}: nothing done: {nothing}", folder.display());
+            ExitCode::from(NOTHING_DONE)
+        }
+    }
+}
+
+fn be_runner(folder: &Path) -> Result<(), NoClaim> {
+    let claim = Claim::take(folder)?;
+    let job = match read_job() {
+        Ok(job) if job.attempt == *claim.attempt() => job,
+        Ok(_) => return Err(NoClaim::OtherAttempt),
+        Err(why) => return Ok(claim.end(&attempt::broken(why))?),
+    };
+    group::lead()?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    claim.begin(clock.now())?;
+    hide_memory()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let done = runtime.block_on(run(&claim, job, clock));
+    // A fetch that was interrupted may hang in the network: nobody waits for its thread.
+    runtime.shutdown_background();
+    Ok(done?)
+}
+
+/// Runs the attempt so that also an error or a panic leaves a record.
+async fn run(claim: &Claim, job: Job, clock: Arc<dyn Clock>) -> io::Result<()> {
+    let why = match AssertUnwindSafe(attempt::run(claim, job, clock)).catch_unwind().await {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) => format!("the attempt's folder could not be written: {error}"),
+        Err(_) => "the runner panicked; its standard error says where".to_owned(),
+    };
+    group::kill().await;
+    claim.end(&attempt::broken(why))
+}
+
+/// Reads the job, and leaves nothing to read for anybody else.
+fn read_job() -> Result<Job, String> {
+    let mut text = String::new();
+    let read = io::stdin().lock().take(MAX_JOB_BYTES).read_to_string(&mut text);
+    let text = SecretString::from(text);
+    read.map_err(|error| format!("the job could not be read: {error}"))?;
+    let null = File::open("/dev/null").map_err(|error| format!("/dev/null: {error}"))?;
+    rustix::stdio::dup2_stdin(&null).map_err(|error| format!("standard input could not be closed: {error}"))?;
+    Job::from_wire(text.expose_secret()).map_err(|error| error.to_string())
+}
+
+/// Keeps the runner's memory, where the token is, from being read by the command, which may run as the same user. It also
+/// hides the runner's environment, by which executors find it as long as it has not written down who it is.
+fn hide_memory() -> io::Result<()> {
+    Ok(rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
+}

@@ -1,0 +1,123 @@
+//! What the errors of a fetch mean: the only file that looks into errors of gix.
+
+use std::error::Error;
+
+use netbuild_core::model::{Cause, Failure, RepositoryUrl, Revision};
+
+/// The repository was reached, and the revision is not there.
+pub(super) fn not_found(revision: &Revision) -> Failure {
+    let text = match revision {
+        Revision::Commit(id) => format!("commit {id} is not in the repository, or no commit"),
+        _ => format!("the repository has no branch or tag `{revision}` that leads to a commit"),
+    };
+    Failure::new(Cause::SourceNotFound, text)
+}
+
+/// The repository holds something that the runner does not take.
+pub(super) fn refused(text: String) -> Failure {
+    Failure::new(Cause::SourceRefused, text)
+}
+
+/// Something on this side failed.
+pub(super) fn broken(what: &str, error: &gix::Error) -> Failure {
+    Failure::new(local_cause(error), format!("{what}: {}", chain(error)))
+}
+
+/// The talk with the repository's host failed.
+pub(super) fn remote(repository: &RepositoryUrl, error: &gix::Error) -> Failure {
+    Failure::new(remote_cause(&Signs::of(error)), format!("{repository}: {}", chain(error)))
+}
+
+/// What an error of gix has in it that tells its cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Signs {
+    /// The HTTP status, when one came.
+    status: Option<u16>,
+    /// The server asked for credentials.
+    credentials: bool,
+    /// The server said in Git's own protocol that it does not give out the commit.
+    refused_commit: bool,
+    /// It cannot be done at all: another protocol, another hash.
+    unsupported: bool,
+}
+
+impl Signs {
+    fn of(error: &gix::Error) -> Self {
+        let status = error.iter_errors().find_map(http_status);
+        Signs {
+            status,
+            credentials: error.is_unauthenticated(),
+            refused_commit: error.iter_errors().any(|it| it.to_string().contains("not our ref")),
+            unsupported: error.is_unsupported(),
+        }
+    }
+}
+
+fn http_status(error: &(dyn Error + 'static)) -> Option<u16> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(status) = error.downcast_ref::<reqwest::Error>().and_then(reqwest::Error::status) {
+            return Some(status.as_u16());
+        }
+        // An I/O error's own `source` skips the error that it wraps.
+        next = match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+fn remote_cause(signs: &Signs) -> Cause {
+    match signs {
+        Signs { status: Some(401 | 403), .. } | Signs { credentials: true, .. } => Cause::SourceDenied,
+        Signs { status: Some(404 | 410), .. } | Signs { refused_commit: true, .. } => Cause::SourceNotFound,
+        Signs { unsupported: true, .. } => Cause::SourceRefused,
+        _ => Cause::SourceUnavailable,
+    }
+}
+
+fn local_cause(error: &gix::Error) -> Cause {
+    let full = |it: &(dyn Error + 'static)| {
+        it.downcast_ref::<std::io::Error>()
+            .is_some_and(|io| matches!(io.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded))
+    };
+    if error.iter_errors().any(full) { Cause::HostDisk } else { Cause::RunnerBroken }
+}
+
+/// The whole chain in one line, without repetitions.
+fn chain(error: &gix::Error) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    for it in error.iter_errors() {
+        let text = it.to_string();
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    texts.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signs_have_one_cause_each() {
+        let status = |status| Signs { status: Some(status), ..Signs::default() };
+        let table = [
+            (status(401), Cause::SourceDenied),
+            (status(403), Cause::SourceDenied),
+            (Signs { credentials: true, ..Signs::default() }, Cause::SourceDenied),
+            (status(404), Cause::SourceNotFound),
+            (status(410), Cause::SourceNotFound),
+            (Signs { refused_commit: true, ..Signs::default() }, Cause::SourceNotFound),
+            (Signs { unsupported: true, ..Signs::default() }, Cause::SourceRefused),
+            (status(500), Cause::SourceUnavailable),
+            (status(429), Cause::SourceUnavailable),
+            (Signs::default(), Cause::SourceUnavailable),
+        ];
+        for (signs, cause) in table {
+            assert_eq!(remote_cause(&signs), cause, "{signs:?}");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Fetching one commit over Git's smart HTTP protocol.
+
+use std::num::NonZeroU32;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use gix::progress::Discard;
+use gix::protocol::transport::client::blocking_io::http;
+use gix::refspec::parse::Operation;
+use gix::remote::fetch::{RefMap, Shallow, Tags};
+use gix::{ObjectId, Repository};
+use netbuild_core::model::{Failure, Revision, Source};
+
+use super::error::{broken, not_found, remote};
+use super::names;
+
+/// The longest silence of the repository's host, in one read or write.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// Fetches the revision, without its history where the server can leave it out, and finds the commit.
+pub(super) fn fetch(
+    workspace: Repository,
+    source: &Source,
+    interrupt: &AtomicBool,
+) -> Result<(Repository, ObjectId), Failure> {
+    let url = source.repository.as_str();
+    let candidates = names::candidates(&source.revision);
+    let found = {
+        let origin = workspace
+            .remote_at_without_url_rewrite(url)
+            .map_err(|error| broken("the repository's URL", &error))?
+            .with_fetch_tags(Tags::None);
+        let mut connection = origin
+            .connect(gix::remote::Direction::Fetch)
+            .map_err(|error| remote(&source.repository, &error))?
+            // Without this, gix would run the `git credential` programs of this machine.
+            .with_credentials(|_| Ok(None));
+        connection.set_transport_options(Box::new(transport_options()));
+        let mut options = gix::remote::ref_map::Options::default();
+        options.extra_refspecs = refspecs(&source.revision, &candidates)?;
+        let prepared =
+            connection.prepare_fetch(Discard, options).map_err(|error| remote(&source.repository, &error))?;
+        let found = choose(prepared.ref_map(), &source.revision, &candidates)?;
+        prepared
+            .with_shallow(Shallow::DepthAtRemote(NonZeroU32::MIN))
+            .receive(Discard, interrupt)
+            .map_err(|error| remote(&source.repository, &error))?;
+        found
+    };
+    // The pack came after the object store was opened, and the shallow boundary as well.
+    let workspace = gix::open_opts(workspace.git_dir(), gix::open::Options::isolated())
+        .map_err(|error| broken("the workspace could not be opened", &error))?;
+    let commit = workspace
+        .try_find_object(found)
+        .ok()
+        .flatten()
+        .and_then(|object| object.peel_to_commit().ok())
+        .map(|commit| commit.id)
+        .ok_or_else(|| not_found(&source.revision))?;
+    Ok((workspace, commit))
+}
+
+fn refspecs(revision: &Revision, candidates: &[String]) -> Result<Vec<gix::refspec::RefSpec>, Failure> {
+    let texts = if candidates.is_empty() { vec![revision.as_str().to_owned()] } else { candidates.to_vec() };
+    texts
+        .iter()
+        .map(|text| gix::refspec::parse(text.as_str().into(), Operation::Fetch).map(|spec| spec.to_owned()))
+        .collect::<Result<_, _>>()
+        .map_err(|_| not_found(revision))
+}
+
+fn choose(map: &RefMap, revision: &Revision, candidates: &[String]) -> Result<ObjectId, Failure> {
+    if let Revision::Commit(id) = revision {
+        return ObjectId::from_hex(id.as_bytes()).map_err(|_| not_found(revision));
+    }
+    let named = |name: &str| {
+        map.remote_refs.iter().find_map(|it| {
+            let (full, target, peeled) = it.unpack();
+            if full == name { peeled.or(target) } else { None }
+        })
+    };
+    candidates.iter().find_map(|name| named(name)).map(ToOwned::to_owned).ok_or_else(|| not_found(revision))
+}
+
+/// No proxy from the environment, and a bound on every silence.
+fn transport_options() -> http::Options {
+    let client = http::reqwest::Options {
+        configure_client: Some(Box::new(|builder| Ok(builder.no_proxy().timeout(SILENCE)))),
+        configure_request: None,
+    };
+    http::Options { backend: Some(Arc::new(Mutex::new(client))), ..Default::default() }
+}

@@ -1,0 +1,67 @@
+//! The fetch as a whole: which transport, then the checkout.
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use netbuild_core::model::{Cause, Failure, JobRules, Revision, Source, Transport};
+
+use super::{checkout, http, local};
+
+/// Fetches a source into `work`, which it makes, and tells the commit's id. It blocks, and ends early without sense once
+/// `interrupt` is true.
+pub(crate) fn fetch(source: &Source, rules: &JobRules, work: &Path, interrupt: &AtomicBool) -> Result<String, Failure> {
+    let wanted = Wanted::of(source, rules)?;
+    let repository = checkout::workspace(work)?;
+    let (repository, commit) = match wanted {
+        Wanted::Http => http::fetch(repository, source, interrupt)?,
+        Wanted::File(path) => local::fetch(repository, path, &source.revision)?,
+    };
+    checkout::checkout(&repository, commit, interrupt)?;
+    Ok(commit.to_string())
+}
+
+enum Wanted<'a> {
+    Http,
+    File(&'a Path),
+}
+
+impl<'a> Wanted<'a> {
+    /// Judges a source before anything is touched.
+    fn of(source: &'a Source, rules: &JobRules) -> Result<Self, Failure> {
+        let refused = |why: &str| Err(Failure::new(Cause::SourceRefused, format!("{}: {why}", source.repository)));
+        if matches!(&source.revision, Revision::Commit(id) if id.len() != 40) {
+            return refused("SHA-256 repositories are not supported yet");
+        }
+        match (source.repository.transport(), source.repository.file_path()) {
+            (Transport::Https | Transport::Http, _) => Ok(Wanted::Http),
+            (Transport::File, Some(path)) if rules.allow_file => Ok(Wanted::File(Path::new(path))),
+            (Transport::File, _) => refused("this host does not allow `file` repositories (JobRules::allow_file)"),
+            (Transport::Ssh, _) => refused("the runner does not speak ssh; use the repository's https URL"),
+            _ => refused("the runner does not speak this transport; use an https URL"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use netbuild_core::model::RepositoryUrl;
+
+    use super::*;
+
+    fn judged(url: &str, revision: &str, allow_file: bool) -> Result<(), Cause> {
+        let source =
+            Source { repository: RepositoryUrl::parse(url).unwrap(), revision: Revision::parse(revision).unwrap() };
+        let rules = JobRules { allow_file, ..JobRules::default() };
+        Wanted::of(&source, &rules).map(|_| ()).map_err(|failure| failure.cause)
+    }
+
+    #[test]
+    fn transports_are_refused_by_rule() {
+        assert_eq!(judged("https://git.example/r", "main", false), Ok(()));
+        assert_eq!(judged("http://git.example/r", "main", false), Ok(()));
+        assert_eq!(judged("file:///srv/r", "main", true), Ok(()));
+        assert_eq!(judged("file:///srv/r", "main", false), Err(Cause::SourceRefused));
+        assert_eq!(judged("ssh://git@git.example/r", "main", true), Err(Cause::SourceRefused));
+        assert_eq!(judged("https://git.example/r", &"a".repeat(64), true), Err(Cause::SourceRefused));
+    }
+}

@@ -1,0 +1,49 @@
+//! The runner: the small program that does a build inside a folder, a container or a pod.
+//!
+//! It fetches the source, runs the command, collects the publish folder, uploads what the origin lacks, and reports. A
+//! host either starts the `netbuild-runner` binary or its own program again, with [`dispatch`] first in its `main`.
+//!
+//! # What it promises
+//! - One runner a folder, and one begin an attempt: the `lock` file of the folder is locked as long as it lives, and what
+//!   has begun once is never begun again.
+//! - A build ends with an exit record, written whole to the disk before anybody is told; also when the gateway is away,
+//!   the lease is lost, the run limit passes or a cancel is asked. Only `kill -9` and a power cut leave none.
+//! - The command runs only after the gateway has let the attempt go on, and not longer than the lease.
+//! - When the command is over, so is everything that it started.
+//! - Secrets are masked in the log and in evidence; the command never sees the gateway's token.
+//!
+//! # How it ends
+//! | what happens | the command | outcome |
+//! |---|---|---|
+//! | it ends with 0 | | go on; at last `succeeded` |
+//! | it ends with another code, or by a signal | | `command_failed`, `command_killed` |
+//! | the gateway orders to stop, or the runner gets TERM | TERM, grace, KILL | `cancelled` |
+//! | no answer from the gateway until the lease ends | TERM, short grace, KILL | `lease_lost` |
+//! | the run limit passes | TERM, grace, KILL | `run_timeout` |
+
+mod admit;
+mod attempt;
+mod backoff;
+mod blocking;
+mod collect;
+mod command;
+mod cookie;
+mod entry;
+mod environment;
+mod fetch;
+mod gateway_client;
+mod group;
+mod heartbeat;
+mod intake;
+mod lease;
+mod log;
+mod phases;
+mod proc_stat;
+mod progress;
+mod record;
+#[cfg(test)]
+mod samples;
+mod stop;
+mod upload;
+
+pub use entry::{RUNNER_ARGUMENT, dispatch, main_from_stdin};

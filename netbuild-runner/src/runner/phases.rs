@@ -1,0 +1,97 @@
+//! The four phases of an attempt, in order.
+
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use netbuild_core::model::{AttemptFolder, Cause, DeployInfo, Failure, Job, RunPhase};
+use tokio::sync::watch;
+
+use super::collect::collect;
+use super::command::{self, Call};
+use super::environment::{Surroundings, environment};
+use super::fetch::fetch;
+use super::gateway_client::GatewayClient;
+use super::log::Log;
+use super::progress::Progress;
+use super::stop::{Halt, Stop};
+use super::upload::upload;
+use super::{blocking, cookie};
+
+/// The home folder of the command, in the attempt's folder.
+const HOME: &str = "home";
+
+/// Its folder for temporary files, in the attempt's folder.
+const TEMPORARY: &str = "tmp";
+
+/// What the phases need, and what they learn on their way.
+#[derive(Debug)]
+pub(super) struct Phases<'a> {
+    pub(super) folder: &'a Path,
+    pub(super) job: &'a Job,
+    pub(super) client: &'a GatewayClient,
+    pub(super) log: Arc<Log>,
+    pub(super) progress: &'a Progress,
+    pub(super) stop: &'a Stop,
+    /// Whether the gateway has let the attempt go on once.
+    pub(super) confirmed: watch::Receiver<bool>,
+    /// The commit, once it is fetched.
+    pub(super) commit: Option<String>,
+}
+
+impl Phases<'_> {
+    /// Goes through them until one fails or the stop signal is given.
+    pub(super) async fn run(&mut self) -> Result<Option<DeployInfo>, Halt> {
+        let commit = self.fetch().await?;
+        self.commit = Some(commit.clone());
+        self.command(&commit).await?;
+        let Some(publish) = &self.job.publish else { return Ok(None) };
+
+        self.progress.begin(RunPhase::Collect);
+        let (work, publish, rules) = (self.work(), publish.clone(), self.job.rules.clone());
+        let collected = blocking::run(self.stop, move |stop| collect(&work, &publish, &rules, stop)).await?;
+
+        self.progress.begin(RunPhase::Upload);
+        Ok(Some(self.stop.unless_asked(upload(self.client, &collected)).await??))
+    }
+
+    async fn fetch(&self) -> Result<String, Halt> {
+        self.progress.begin(RunPhase::Fetch);
+        let (source, rules, work) = (self.job.source.clone(), self.job.rules.clone(), self.work());
+        blocking::run(self.stop, move |stop| fetch(&source, &rules, &work, stop)).await
+    }
+
+    async fn command(&mut self, commit: &str) -> Result<(), Halt> {
+        let (home, temporary) = (self.folder.join(HOME), self.folder.join(TEMPORARY));
+        make(&home).and_then(|()| make(&temporary)).map_err(|error| {
+            Failure::new(Cause::HostDisk, format!("the attempt's folder could not be written: {error}"))
+        })?;
+        let cookie = cookie::of(&self.job.attempt);
+        let around = Surroundings {
+            path: std::env::var_os("PATH"),
+            home: &home,
+            temporary: &temporary,
+            commit,
+            cookie: &cookie,
+        };
+        let environment = environment(self.job, &around)?;
+        // A stale attempt, whose build runs elsewhere by now, must not run the command: first an order to go on.
+        if self.stop.unless_asked(self.confirmed.wait_for(|confirmed| *confirmed)).await?.is_err() {
+            return Err(Halt::Stopped(self.stop.asked().await));
+        }
+        self.progress.begin(RunPhase::Run);
+        let work = self.work();
+        let call = Call { command: &self.job.command, environment, work: &work, rules: &self.job.rules };
+        command::run(call, Arc::clone(&self.log), self.stop).await
+    }
+
+    fn work(&self) -> PathBuf {
+        self.folder.join(AttemptFolder::WORK)
+    }
+}
+
+fn make(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(folder)
+}

@@ -1,0 +1,115 @@
+//! Why a runner stops before its work is done, and the signal that says so to all of its parts.
+
+use std::sync::Arc;
+
+use netbuild_core::model::{Cause, DeployInfo, Failure, Outcome};
+use tokio::sync::watch;
+
+/// Why to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StopReason {
+    /// The gateway ordered it.
+    Ordered,
+    /// The executor sent TERM.
+    Terminated,
+    /// The lease ended without an answer from the gateway.
+    LeaseLost,
+    /// The run limit passed.
+    RunTimeout,
+}
+
+/// Why the phases ended without a success.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Halt {
+    /// A phase failed.
+    Failed(Failure),
+    /// They were stopped.
+    Stopped(StopReason),
+}
+
+impl From<Failure> for Halt {
+    fn from(failure: Failure) -> Self {
+        Halt::Failed(failure)
+    }
+}
+
+/// How an attempt ended whose phases ended like this.
+pub(super) fn outcome(phases: Result<Option<DeployInfo>, Halt>) -> Outcome {
+    match phases {
+        Ok(deploy) => Outcome::Succeeded { deploy },
+        Err(Halt::Failed(failure)) => Outcome::Failed(failure),
+        Err(Halt::Stopped(StopReason::Ordered | StopReason::Terminated)) => Outcome::Cancelled,
+        Err(Halt::Stopped(StopReason::LeaseLost)) => {
+            Outcome::Failed(Failure::new(Cause::LeaseLost, "the gateway gave no answer until the lease ended"))
+        }
+        Err(Halt::Stopped(StopReason::RunTimeout)) => {
+            Outcome::Failed(Failure::new(Cause::RunTimeout, "the run limit passed; raise it or make the build faster"))
+        }
+    }
+}
+
+/// The stop signal: asked once, seen by all who hold it.
+#[derive(Clone, Debug)]
+pub(super) struct Stop(Arc<watch::Sender<Option<StopReason>>>);
+
+impl Stop {
+    /// A signal that nobody has given.
+    pub(super) fn new() -> Self {
+        Stop(Arc::new(watch::Sender::new(None)))
+    }
+
+    /// Gives the signal; the first reason stays.
+    pub(super) fn ask(&self, reason: StopReason) {
+        self.0.send_if_modified(|now| {
+            let first = now.is_none();
+            now.get_or_insert(reason);
+            first
+        });
+    }
+
+    /// Waits until the signal is given.
+    pub(super) async fn asked(&self) -> StopReason {
+        let mut receiver = self.0.subscribe();
+        let reason = receiver.wait_for(Option::is_some).await.expect("the sender lives in `self`");
+        reason.expect("waited for")
+    }
+
+    /// Runs `work` until it ends or the signal is given, which drops it.
+    pub(super) async fn unless_asked<T>(&self, work: impl Future<Output = T>) -> Result<T, Halt> {
+        tokio::select! {
+            biased;
+            reason = self.asked() => Err(Halt::Stopped(reason)),
+            done = work => Ok(done),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stop_becomes_the_outcome_of_its_first_reason() {
+        let table = [
+            (StopReason::Ordered, "cancelled"),
+            (StopReason::Terminated, "cancelled"),
+            (StopReason::LeaseLost, "lease_lost"),
+            (StopReason::RunTimeout, "run_timeout"),
+        ];
+        for (reason, label) in table {
+            let stop = Stop::new();
+            stop.ask(reason);
+            stop.ask(StopReason::Ordered);
+            assert_eq!(outcome(Err(Halt::Stopped(stop.asked().await))).label(), label);
+        }
+        assert_eq!(outcome(Ok(None)), Outcome::Succeeded { deploy: None });
+    }
+
+    #[tokio::test]
+    async fn a_stop_wins_over_work_that_is_done_at_the_same_time() {
+        let stop = Stop::new();
+        assert_eq!(stop.unless_asked(async { 1 }).await, Ok(1));
+        stop.ask(StopReason::Terminated);
+        assert_eq!(stop.unless_asked(async { 1 }).await, Err(Halt::Stopped(StopReason::Terminated)));
+    }
+}

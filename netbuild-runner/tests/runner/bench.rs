@@ -1,0 +1,244 @@
+//! What a test stands on: a gateway, an attempt's folder, and the runner's program.
+
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use netbuild_core::model::{
+    AccountId, AttemptFolder, AttemptMark, AttemptNumber, BuildId, BuildKey, Cause, DeployInfo, ExitRecord,
+    GatewayAccess, GatewayKey, Job, JobRules, NameKey, Outcome, ProjectId, PublishPath, Report, RepositoryUrl,
+    Revision, Source, Timestamp,
+};
+use netbuild_runner::gateway::{Gateway, GatewayLimits, GatewayParts};
+use object_store::memory::InMemory;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::control::{Answer, Control, Logs};
+
+/// The longest that anything in these tests may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+const TOKEN_KEY: [u8; 32] = [7; 32];
+
+/// A gateway with its scheduler.
+pub(crate) struct Bench {
+    pub(crate) control: Arc<Control>,
+    pub(crate) logs: Arc<Logs>,
+    key: GatewayKey,
+    url: String,
+    _gateway: JoinSet<()>,
+}
+
+impl Bench {
+    /// One that lets attempts go on.
+    pub(crate) async fn new() -> Self {
+        Self::with(Answer::Continue, Duration::from_secs(60)).await
+    }
+
+    pub(crate) async fn with(answer: Answer, lease: Duration) -> Self {
+        let control = Arc::new(Control::new(answer, lease));
+        let logs = Arc::new(Logs::default());
+        let key = GatewayKey::from(&NameKey::new(TOKEN_KEY));
+        let gateway = Gateway::new(GatewayParts {
+            store: Arc::new(InMemory::new()),
+            control: control.clone(),
+            logs: logs.clone(),
+            key: key.clone(),
+            limits: GatewayLimits::default(),
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { gateway.serve(listener, CancellationToken::new()).await });
+        Bench { control, logs, key, url, _gateway: tasks }
+    }
+
+    /// An attempt that runs `command` on branch `main` of a repository on this machine.
+    pub(crate) fn attempt(&self, repository: &str, command: &str) -> Attempt {
+        let build = BuildKey {
+            account: AccountId::new("acme").unwrap(),
+            project: ProjectId::new("site").unwrap(),
+            build: BuildId::generate(),
+        };
+        let attempt = build.attempt(AttemptNumber::FIRST);
+        let access = GatewayAccess { url: self.url.clone(), token: self.key.token(&attempt) };
+        let source = Source {
+            repository: RepositoryUrl::parse(repository).unwrap(),
+            revision: Revision::parse("main").unwrap(),
+        };
+        let rules = JobRules { allow_file: true, grace: Duration::from_secs(2), ..JobRules::default() };
+        let job = Job {
+            attempt,
+            source,
+            command: command.to_owned(),
+            publish: None,
+            env: Default::default(),
+            secrets: Default::default(),
+            gateway: access,
+            rules,
+        };
+        Attempt::new(job)
+    }
+}
+
+/// An attempt, its folder, and what became of it.
+pub(crate) struct Attempt {
+    pub(crate) job: Job,
+    folder: tempfile::TempDir,
+}
+
+impl Attempt {
+    fn new(job: Job) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mark = AttemptMark { attempt: job.attempt.clone(), created_at: Timestamp::EPOCH };
+        std::fs::write(folder.path().join(AttemptFolder::ATTEMPT), serde_json::to_vec(&mark).unwrap()).unwrap();
+        Attempt { job, folder }
+    }
+
+    pub(crate) fn revision(mut self, revision: &str) -> Self {
+        self.job.source.revision = Revision::parse(revision).unwrap();
+        self
+    }
+
+    pub(crate) fn publish(mut self, folder: &str) -> Self {
+        self.job.publish = Some(PublishPath::parse(folder).unwrap());
+        self
+    }
+
+    pub(crate) fn rules(mut self, change: impl FnOnce(&mut JobRules)) -> Self {
+        change(&mut self.job.rules);
+        self
+    }
+
+    pub(crate) fn secret(mut self, name: &str, value: &str) -> Self {
+        self.job.secrets.insert(name.to_owned(), SecretString::from(value));
+        self
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn work(&self, name: &str) -> PathBuf {
+        self.path(AttemptFolder::WORK).join(name)
+    }
+
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.path(AttemptFolder::LOG)).unwrap()
+    }
+
+    /// Starts the runner and gives it `input` as its job.
+    pub(crate) async fn start_with(&self, input: &str) -> Child {
+        let mut child = runner(self.folder.path());
+        let mut stdin = child.stdin.take().unwrap();
+        // A runner with nothing to do does not read it.
+        let _ = stdin.write_all(input.as_bytes()).await;
+        child
+    }
+
+    /// Starts the runner.
+    pub(crate) async fn start(&self) -> Child {
+        self.start_with(self.job.to_wire().expose_secret()).await
+    }
+
+    /// Runs the runner to its end and gives its exit record.
+    pub(crate) async fn run(&self) -> Report {
+        let child = self.start().await;
+        self.end(child).await
+    }
+
+    /// Waits for the runner's end and gives its exit record.
+    pub(crate) async fn end(&self, child: Child) -> Report {
+        assert!(ended(child).await.success());
+        self.record()
+    }
+
+    pub(crate) fn record(&self) -> Report {
+        let record = std::fs::read(self.path(AttemptFolder::EXIT)).expect("there is an exit record");
+        let record: ExitRecord = serde_json::from_slice(&record).unwrap();
+        assert_eq!(record.attempt, self.job.attempt);
+        record.report
+    }
+}
+
+/// The runner's program, as an executor starts it: leader of a group, with a cookie, and no `git` in its path.
+fn runner(folder: &Path) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_netbuild-runner"))
+        .arg(netbuild_runner::runner::RUNNER_ARGUMENT)
+        .arg(folder)
+        .env_clear()
+        .env("PATH", bare_path())
+        .env(AttemptFolder::COOKIE, "nb-test.1")
+        // What must not reach gix.
+        .env("GIT_DIR", "/nonexistent")
+        .env("HTTP_PROXY", "http://127.0.0.1:1")
+        .env("http_proxy", "http://127.0.0.1:1")
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+/// The system's programs, checked to have no `git`: otherwise a folder with links to the few that the commands need.
+fn bare_path() -> PathBuf {
+    static PROGRAMS: [&str; 12] =
+        ["sh", "sleep", "cat", "mkdir", "ln", "env", "setsid", "head", "yes", "rm", "mkfifo", "touch"];
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bare-path");
+    std::fs::create_dir_all(&folder).unwrap();
+    for program in PROGRAMS {
+        let found =
+            ["/bin", "/usr/bin"].map(|folder| Path::new(folder).join(program)).into_iter().find(|it| it.exists());
+        // Two tests may do this at the same time.
+        let _ = std::os::unix::fs::symlink(found.expect(program), folder.join(program));
+    }
+    folder
+}
+
+/// Waits for a process with the tests' patience.
+pub(crate) async fn ended(mut child: Child) -> ExitStatus {
+    tokio::time::timeout(PATIENCE, child.wait()).await.expect("the runner ends").unwrap()
+}
+
+/// Waits until something is so.
+pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let wait = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("waited for: {what}"));
+}
+
+/// Whether a process lives, by the pid that it wrote to a file.
+pub(crate) fn lives(pid_file: &Path) -> bool {
+    let pid = std::fs::read_to_string(pid_file).unwrap();
+    match std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())) {
+        Ok(stat) => !stat.rsplit_once(") ").unwrap().1.starts_with('Z'),
+        Err(_) => false,
+    }
+}
+
+pub(crate) fn cause(report: &Report) -> Cause {
+    match &report.outcome {
+        Outcome::Failed(failure) => failure.cause.clone(),
+        other => panic!("not failed: {other:?}"),
+    }
+}
+
+pub(crate) fn evidence(report: &Report) -> &str {
+    &report.outcome.failure().expect("a failure").evidence
+}
+
+pub(crate) fn deploy(report: &Report) -> DeployInfo {
+    match &report.outcome {
+        Outcome::Succeeded { deploy: Some(deploy) } => deploy.clone(),
+        other => panic!("no deploy: {other:?}"),
+    }
+}
