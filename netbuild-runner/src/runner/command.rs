@@ -39,8 +39,7 @@ pub(super) struct Call<'a> {
 
 /// Runs the command to its end or to the stop signal. When this returns, nothing that it started runs any more.
 pub(super) async fn run(call: Call<'_>, log: Arc<Log>, stop: &Stop) -> Result<(), Halt> {
-    let broken = |error: io::Error| Failure::new(Cause::RunnerBroken, format!("/bin/sh could not be started: {error}"));
-    let (mut child, output) = start(&call).map_err(broken)?;
+    let (mut child, output) = start(&call).map_err(|error| not_started(&error))?;
     let mut pump = JoinSet::new();
     pump.spawn(copy(output, log));
 
@@ -56,7 +55,7 @@ pub(super) async fn run(call: Call<'_>, log: Arc<Log>, stop: &Stop) -> Result<()
             log?;
             judge(status, stop).await
         }
-        End::Unwaitable(error) => Err(broken(error).into()),
+        End::Unwaitable(error) => Err(not_started(&error).into()),
     }
 }
 
@@ -81,6 +80,16 @@ fn start(call: &Call<'_>) -> io::Result<(Child, Receiver)> {
         .stderr(writer)
         .spawn()?;
     Ok((child, Receiver::from_owned_fd(reader.into())?))
+}
+
+fn not_started(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::ArgumentListTooLong => Failure::new(
+            Cause::SpecInvalid,
+            "the command, or its environment, is longer than the system can start; put it into a script",
+        ),
+        _ => Failure::new(Cause::RunnerBroken, format!("/bin/sh could not be started: {error}")),
+    }
 }
 
 async fn wait(child: &mut Child, pump: &mut JoinSet<Result<(), Failure>>, stop: &Stop) -> End {

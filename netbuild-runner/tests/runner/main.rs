@@ -3,6 +3,8 @@
 //! The tests use the `git` program to make repositories and to serve them; the runner itself never sees it: its search
 //! path holds nothing of the kind. Without `git` the tests fail and say so.
 
+#![expect(clippy::unwrap_used, reason = "tests and their helpers may panic")]
+
 mod bench;
 mod collect;
 mod command;
