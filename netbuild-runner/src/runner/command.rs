@@ -190,6 +190,20 @@ mod tests {
         }
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_at_the_moment_of_a_stop_is_the_stops() {
+        let failed = ExitStatus::from_raw(15);
+        let stop = Stop::new();
+        let later = async {
+            tokio::time::sleep(SAME_MOMENT / 2).await;
+            stop.ask(StopReason::Terminated);
+        };
+        let (judged, ()) = tokio::join!(judge(failed, &stop), later);
+        assert_eq!(judged, Err(Halt::Stopped(StopReason::Terminated)));
+        let Err(Halt::Failed(failure)) = judge(failed, &Stop::new()).await else { panic!("nobody stopped it") };
+        assert_eq!(failure.cause, Cause::CommandKilled { signal: 15 });
+    }
+
     #[test]
     fn the_grace_leaves_time_for_the_record() {
         let rules = JobRules { lease: Duration::from_secs(60), grace: Duration::from_secs(10), ..JobRules::default() };
