@@ -3,7 +3,7 @@
 //! | request | body | answer |
 //! |---|---|---|
 //! | `POST /v1/heartbeat` | [`HeartbeatRequest`] | [`HeartbeatResponse`] |
-//! | `PUT /v1/log?from=N` | masked log bytes from offset N on | [`LogResponse`] |
+//! | `PUT /v1/log?from=N` | masked log bytes from offset N on; none: only ask | [`LogResponse`] |
 //! | `POST /v1/files/missing` | [`MissingRequest`] | [`MissingResponse`] |
 //! | `PUT /v1/files/{digest}` | a file's bytes | 204 |
 //! | `PUT /v1/manifest` | the manifest's bytes | [`ManifestResponse`] |

@@ -17,7 +17,8 @@ use super::slots::Slots;
 #[derive(Clone, Debug)]
 pub struct GatewayParts {
     /// Where files and manifests go. A local folder should be opened with `LocalFileSystem::with_fsync(true)`: a deploy
-    /// is activated on the word that its files are here. A bucket should expire unfinished multipart uploads.
+    /// is activated on the word that its files are here. An upload that the end of this process cuts off may leave its
+    /// parts (in a folder: files with `#` in their names, which nobody reads); a bucket should expire them.
     pub store: Arc<dyn ObjectStore>,
     /// The scheduler.
     pub control: Arc<dyn AttemptControl>,

@@ -13,7 +13,8 @@ pub struct GatewayLimits {
     pub idle: Duration,
     /// The longest request other than an upload. Default 30 s: under the lease of a runner, so that it can ask again.
     pub request: Duration,
-    /// The longest upload of one file or manifest. Default 10 minutes: 4 GiB at 7 MB a second.
+    /// The longest upload of one file or manifest, and the longest wait for its turn. Default 10 minutes: 4 GiB at 7 MB a
+    /// second.
     pub upload: Duration,
     /// The age at which a connection is closed after its current request. Default 1 hour.
     pub connection_age: Duration,
@@ -26,7 +27,7 @@ pub struct GatewayLimits {
     pub manifest_bytes: u64,
     /// The most log bytes in one request. Default 1 MiB.
     pub log_bytes: u64,
-    /// Files that are uploaded at once; more wait. Each takes up to 8 MiB of memory. Default 32.
+    /// Files that are uploaded at once; more wait. Each takes about 8 MiB of memory. Default 32.
     pub uploads: usize,
     /// Those of one account. Default 8.
     pub account_uploads: usize,

@@ -83,7 +83,8 @@ async fn connection(socket: TcpStream, router: Router, limits: GatewayLimits, sh
         Some(ended) => ended,
         None => {
             connection.as_mut().graceful_shutdown();
-            timeout(limits.upload, connection).await.unwrap_or(Ok(()))
+            // An upload waits for its turn and then takes its time, both at most this long.
+            timeout(limits.upload * 2, connection).await.unwrap_or(Ok(()))
         }
     };
     if let Err(error) = ended {

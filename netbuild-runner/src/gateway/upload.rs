@@ -1,10 +1,11 @@
 //! Taking a file.
 
-use bytes::Bytes;
+use std::time::Duration;
+
 use netbuild_core::model::Digest;
 use object_store::{MultipartUpload, ObjectStoreExt, PutPayload};
 use sha2::{Digest as _, Sha256};
-use std::time::Duration;
+use tokio::time::timeout;
 
 use super::body::Incoming;
 use super::refusal::{Refusal, within};
@@ -20,44 +21,45 @@ const ABORT: Duration = Duration::from_secs(10);
 pub(super) async fn store_file(
     tenant: &TenantStore,
     digest: Digest,
-    mut body: Incoming,
+    body: Incoming,
     deadline: Duration,
 ) -> Result<(), Refusal> {
-    let key = tenant.file(&digest);
-    let first = within(deadline, body.part(PART_BYTES)).await?;
-    if first.len() < PART_BYTES {
-        same(digest, Digest::of(&first))?;
-        return within(deadline, async { Ok(tenant.store.put(&key, PutPayload::from(first)).await.map(|_| ())?) })
-            .await;
-    }
-    let mut upload = within(deadline, async { Ok(tenant.store.put_multipart(&key).await?) }).await?;
-    let stored = within(deadline, store_parts(upload.as_mut(), digest, first, body)).await;
-    if stored.is_err() {
+    let mut upload = None;
+    let stored = within(deadline, store(tenant, digest, body, &mut upload)).await;
+    if let (Err(_), Some(mut upload)) = (&stored, upload) {
         // Nothing is visible either way; a store that does not answer expires the parts later.
-        let _ = tokio::time::timeout(ABORT, upload.abort()).await;
+        let _ = timeout(ABORT, upload.abort()).await;
     }
     stored
 }
 
-async fn store_parts(
-    upload: &mut dyn MultipartUpload,
+/// A file of several parts leaves its upload in `upload`, so that the caller can abort it also after a deadline.
+async fn store(
+    tenant: &TenantStore,
     digest: Digest,
-    first: Bytes,
     mut body: Incoming,
+    upload: &mut Option<Box<dyn MultipartUpload>>,
 ) -> Result<(), Refusal> {
+    let key = tenant.file(&digest);
+    let mut part = body.part(PART_BYTES).await?;
+    if part.len() < PART_BYTES {
+        check(digest, Digest::of(&part))?;
+        tenant.store.put(&key, PutPayload::from(part)).await?;
+        return Ok(());
+    }
+    let upload = upload.insert(tenant.store.put_multipart(&key).await?);
     let mut hash = Sha256::new();
-    let mut part = first;
     while !part.is_empty() {
         hash.update(&part);
         upload.put_part(PutPayload::from(part)).await?;
         part = body.part(PART_BYTES).await?;
     }
-    same(digest, Digest::from_bytes(hash.finalize().into()))?;
+    check(digest, Digest::from_bytes(hash.finalize().into()))?;
     upload.complete().await?;
     Ok(())
 }
 
-fn same(expected: Digest, found: Digest) -> Result<(), Refusal> {
+fn check(expected: Digest, found: Digest) -> Result<(), Refusal> {
     if expected == found {
         return Ok(());
     }

@@ -1,0 +1,14 @@
+//! What tests are made of: clocks that stand still, values that are valid, mocks of the ports, and the conformance suites
+//! that every implementation of a port passes.
+//!
+//! Behind the feature `testkit`; public on purpose. A policy, an executor or a store of your own is tested with the same
+//! parts as netbuild's.
+
+pub mod conformance;
+pub mod fixtures;
+mod manual_clock;
+pub mod mocks;
+mod tokio_clock;
+
+pub use manual_clock::ManualClock;
+pub use tokio_clock::TokioClock;

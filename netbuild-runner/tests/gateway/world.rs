@@ -1,0 +1,224 @@
+//! A gateway on loopback, a fake scheduler behind it, and a client in front of it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use netbuild_core::log::FileLogStore;
+use netbuild_core::model::{
+    AccountId, AttemptId, AttemptNumber, BuildId, BuildKey, Digest, GatewayKey, Manifest, ManifestFile, NameKey,
+    ProjectId, PublishPath, Report, RunPhase, Timestamp,
+};
+use netbuild_core::port::{AttemptControl, Heartbeat, LogStore, NotLeading, Order};
+use netbuild_runner::gateway::{Gateway, GatewayLimits, GatewayParts};
+use object_store::ObjectStore;
+use object_store::local::LocalFileSystem;
+use reqwest::{Method, RequestBuilder, Response};
+use secrecy::ExposeSecret;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// A scheduler that answers as it is told and writes down what it is asked.
+#[derive(Debug)]
+pub(crate) struct FakeControl {
+    pub(crate) answer: Mutex<Result<Order, NotLeading>>,
+    pub(crate) beats: Mutex<Vec<(AttemptId, RunPhase)>>,
+    pub(crate) reports: Mutex<Vec<(AttemptId, Report)>>,
+    /// A call takes a permit, and gives it back: without any it waits.
+    pub(crate) may_answer: Semaphore,
+}
+
+impl Default for FakeControl {
+    fn default() -> Self {
+        FakeControl {
+            answer: Mutex::new(Ok(Order::Continue { lease: Duration::from_secs(60) })),
+            beats: Mutex::default(),
+            reports: Mutex::default(),
+            may_answer: Semaphore::new(1),
+        }
+    }
+}
+
+#[async_trait]
+impl AttemptControl for FakeControl {
+    async fn heartbeat(&self, attempt: &AttemptId, beat: Heartbeat) -> Result<Order, NotLeading> {
+        self.beats.lock().unwrap().push((attempt.clone(), beat.phase));
+        let _permit = self.may_answer.acquire().await.unwrap();
+        *self.answer.lock().unwrap()
+    }
+
+    async fn report(&self, attempt: &AttemptId, report: Report) -> Result<(), NotLeading> {
+        let answer = *self.answer.lock().unwrap();
+        answer?;
+        self.reports.lock().unwrap().push((attempt.clone(), report));
+        Ok(())
+    }
+}
+
+/// Everything of one test. Its folder has `store` and `logs`.
+pub(crate) struct World {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) control: Arc<FakeControl>,
+    pub(crate) store: Arc<dyn ObjectStore>,
+    pub(crate) logs: Arc<dyn LogStore>,
+    pub(crate) address: SocketAddr,
+    pub(crate) client: reqwest::Client,
+    gateway: JoinSet<()>,
+    shutdown: CancellationToken,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with_limits(GatewayLimits::default()).await
+    }
+
+    pub(crate) async fn with_limits(limits: GatewayLimits) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("store")).unwrap();
+        let store = LocalFileSystem::new_with_prefix(folder.path().join("store")).unwrap();
+        let mut world = World {
+            control: Arc::default(),
+            store: Arc::new(store),
+            logs: Arc::new(FileLogStore::new(folder.path().join("logs"), 1 << 20)),
+            folder,
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            client: reqwest::Client::new(),
+            gateway: JoinSet::new(),
+            shutdown: CancellationToken::new(),
+        };
+        world.start(limits).await;
+        world
+    }
+
+    /// Ends the gateway, waits until nothing of it runs, and starts another one.
+    pub(crate) async fn restart(&mut self) {
+        self.stop().await;
+        self.start(GatewayLimits::default()).await;
+    }
+
+    pub(crate) fn begin_stop(&self) {
+        self.shutdown.cancel();
+    }
+
+    /// Ends the gateway and waits until nothing of it runs.
+    pub(crate) async fn stop(&mut self) {
+        self.shutdown.cancel();
+        while let Some(ended) = self.gateway.join_next().await {
+            ended.unwrap();
+        }
+    }
+
+    async fn start(&mut self, limits: GatewayLimits) {
+        let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        self.address = listener.local_addr().unwrap();
+        self.shutdown = CancellationToken::new();
+        let gateway = Gateway::new(GatewayParts {
+            store: Arc::clone(&self.store),
+            control: Arc::clone(&self.control) as Arc<dyn AttemptControl>,
+            logs: Arc::clone(&self.logs),
+            key: key(),
+            limits,
+        });
+        let shutdown = self.shutdown.clone();
+        self.gateway.spawn(async move { gateway.serve(listener, shutdown).await });
+    }
+
+    /// A request with the token of an attempt.
+    pub(crate) fn request(&self, method: Method, path: &str, attempt: &AttemptId) -> RequestBuilder {
+        self.bare(method, path).bearer_auth(key().token(attempt).expose_secret())
+    }
+
+    /// A request without a token.
+    pub(crate) fn bare(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("http://{}{path}", self.address))
+    }
+
+    pub(crate) async fn upload(&self, attempt: &AttemptId, content: impl Into<reqwest::Body> + AsRef<[u8]>) -> Answer {
+        let path = format!("/v1/files/{}", Digest::of(&content));
+        answer(self.request(Method::PUT, &path, attempt).body(content)).await
+    }
+
+    /// The files in the store's folder, by their paths there.
+    pub(crate) fn stored(&self) -> Vec<PathBuf> {
+        let root = self.folder.path().join("store");
+        let mut paths: Vec<_> =
+            files_below(&root).iter().map(|path| path.strip_prefix(&root).unwrap().into()).collect();
+        paths.sort();
+        paths
+    }
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}
+
+/// A response: its status and its body.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: serde_json::Value,
+}
+
+impl Answer {
+    /// A refusal: checks that it is JSON with an error, and gives the status.
+    #[track_caller]
+    pub(crate) fn refused(&self) -> u16 {
+        assert!(self.status >= 400, "{self:?}");
+        assert!(self.body["error"].as_str().is_some_and(|error| !error.is_empty()), "{self:?}");
+        self.status
+    }
+}
+
+pub(crate) async fn answer(request: RequestBuilder) -> Answer {
+    read(request.send().await.unwrap()).await
+}
+
+async fn read(response: Response) -> Answer {
+    let status = response.status().as_u16();
+    let retry_after = response.headers().contains_key("retry-after");
+    assert_eq!(retry_after, status == 503, "503 alone says that asking again helps");
+    let bytes = response.bytes().await.unwrap();
+    let body = if bytes.is_empty() { serde_json::Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+    Answer { status, body }
+}
+
+pub(crate) fn key() -> GatewayKey {
+    GatewayKey::from(&NameKey::new([1; 32]))
+}
+
+pub(crate) fn attempt_of(account: &str, project: &str, number: u32) -> AttemptId {
+    let (account, project) = (AccountId::new(account).unwrap(), ProjectId::new(project).unwrap());
+    let build = BuildKey { account, project, build: BuildId::new(Timestamp::EPOCH, [1; 10]) };
+    build.attempt(AttemptNumber::new(number))
+}
+
+pub(crate) fn attempt() -> AttemptId {
+    attempt_of("acme", "site", 1)
+}
+
+/// A manifest of paths and contents.
+pub(crate) fn manifest_of(files: &[(&str, &str)]) -> Manifest {
+    let file = |&(path, content): &(&str, &str)| {
+        let file = ManifestFile { digest: Digest::of(content), bytes: content.len() as u64 };
+        (PublishPath::parse(path).unwrap(), file)
+    };
+    Manifest { files: files.iter().map(file).collect() }
+}
+
+impl World {
+    /// Uploads a deploy as a runner does.
+    pub(crate) async fn deploy(&self, attempt: &AttemptId, files: &[(&str, &str)]) -> Manifest {
+        for (_, content) in files {
+            assert_eq!(self.upload(attempt, (*content).to_owned()).await.status, 204);
+        }
+        let manifest = manifest_of(files);
+        let put = self.request(Method::PUT, "/v1/manifest", attempt).body(manifest.to_bytes());
+        assert_eq!(answer(put).await.status, 200);
+        manifest
+    }
+}
