@@ -39,8 +39,7 @@ pub(super) struct Call<'a> {
 
 /// Runs the command to its end or to the stop signal. When this returns, nothing that it started runs any more.
 pub(super) async fn run(call: Call<'_>, log: Arc<Log>, stop: &Stop) -> Result<(), Halt> {
-    let broken = |error: io::Error| Failure::new(Cause::RunnerBroken, format!("/bin/sh could not be started: {error}"));
-    let (mut child, output) = start(&call).map_err(broken)?;
+    let (mut child, output) = start(&call).map_err(|error| not_started(&error))?;
     let mut pump = JoinSet::new();
     pump.spawn(copy(output, log));
 
@@ -56,7 +55,7 @@ pub(super) async fn run(call: Call<'_>, log: Arc<Log>, stop: &Stop) -> Result<()
             log?;
             judge(status, stop).await
         }
-        End::Unwaitable(error) => Err(broken(error).into()),
+        End::Unwaitable(error) => Err(not_started(&error).into()),
     }
 }
 
@@ -81,6 +80,16 @@ fn start(call: &Call<'_>) -> io::Result<(Child, Receiver)> {
         .stderr(writer)
         .spawn()?;
     Ok((child, Receiver::from_owned_fd(reader.into())?))
+}
+
+fn not_started(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::ArgumentListTooLong => Failure::new(
+            Cause::SpecInvalid,
+            "the command, or its environment, is longer than the system can start; put it into a script",
+        ),
+        _ => Failure::new(Cause::RunnerBroken, format!("/bin/sh could not be started: {error}")),
+    }
 }
 
 async fn wait(child: &mut Child, pump: &mut JoinSet<Result<(), Failure>>, stop: &Stop) -> End {
@@ -179,6 +188,20 @@ mod tests {
         for (raw, cause) in table {
             assert_eq!(failure(ExitStatus::from_raw(raw)).map(|failure| failure.cause), cause, "{raw}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_at_the_moment_of_a_stop_is_the_stops() {
+        let failed = ExitStatus::from_raw(15);
+        let stop = Stop::new();
+        let later = async {
+            tokio::time::sleep(SAME_MOMENT / 2).await;
+            stop.ask(StopReason::Terminated);
+        };
+        let (judged, ()) = tokio::join!(judge(failed, &stop), later);
+        assert_eq!(judged, Err(Halt::Stopped(StopReason::Terminated)));
+        let Err(Halt::Failed(failure)) = judge(failed, &Stop::new()).await else { panic!("nobody stopped it") };
+        assert_eq!(failure.cause, Cause::CommandKilled { signal: 15 });
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! The command: its end, its output, and the processes that it leaves.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use netbuild_core::model::{Cause, Outcome, RunPhase};
 use rustix::process::{Pid, Signal};
+use tokio::time::Instant;
 
 use super::bench::{Bench, cause, ended, lives, until};
 use super::repository::Repository;
