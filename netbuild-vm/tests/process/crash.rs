@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use netbuild_core::model::{AttemptFolder, Cause};
-use netbuild_core::port::{Executor, Phase, Started};
+use netbuild_core::port::{Executor, Phase};
 
 use crate::bench::{Bench, adopted, cause, ended, id, kill, lives, phase, running};
 use crate::runner::{DIES_FIRST, FOREIGN_RECORD, STARTS, TORN_RECORD};
@@ -12,10 +12,10 @@ use crate::runner::{DIES_FIRST, FOREIGN_RECORD, STARTS, TORN_RECORD};
 #[tokio::test]
 async fn a_new_executor_adopts_what_an_earlier_one_started() {
     let bench = Bench::new();
-    let request = bench.request("until [ -e go ]; do sleep 0.01; done; exit 3");
+    let request = bench.request("echo up >up; until [ -e go ]; do sleep 0.01; done; exit 3");
     let executor = bench.executor().await;
     executor.start(&request).await.unwrap();
-    running(&executor, &request).await;
+    bench.written(&request, "up").await;
     drop(executor);
     let executor = bench.executor().await;
     assert!(matches!(adopted(executor.start(&request).await.unwrap()).phase, Phase::Running { .. }));
@@ -46,7 +46,8 @@ async fn a_killed_runner_is_lost_its_leftovers_are_ended_and_it_never_starts_aga
 async fn leftovers_of_a_success_are_ended_before_it_is_told() {
     let bench = Bench::new();
     let executor = bench.executor().await;
-    let request = bench.request("setsid sh -c 'echo $$ >daemon; exec sleep 600' & until [ -s daemon ]; do sleep 0.01; done");
+    let request =
+        bench.request("setsid sh -c 'echo $$ >daemon; exec sleep 600' & until [ -s daemon ]; do sleep 0.01; done");
     executor.start(&request).await.unwrap();
     let daemon = bench.written(&request, "daemon").await;
     assert_eq!(cause(&ended(&executor, &request).await), "succeeded");
@@ -122,7 +123,8 @@ async fn a_pid_that_was_used_again_is_another_process() {
     executor.start(&request).await.unwrap();
     ended(&executor, &request).await;
     executor.shutdown().await;
-    let mut bystander = tokio::process::Command::new("sleep").arg("600").process_group(0).kill_on_drop(true).spawn().unwrap();
+    let mut bystander =
+        tokio::process::Command::new("sleep").arg("600").process_group(0).kill_on_drop(true).spawn().unwrap();
     for name in ["settled.json", AttemptFolder::EXIT] {
         fs::remove_file(bench.folder(&request).join(name)).unwrap();
     }
@@ -154,9 +156,9 @@ async fn what_an_interrupted_executor_left_is_cleaned() {
 async fn an_end_that_cannot_be_written_is_told_nevertheless() {
     let bench = Bench::new();
     let executor = bench.executor().await;
-    let request = bench.request("until [ -e go ]; do sleep 0.01; done; exit 3");
-    assert!(matches!(executor.start(&request).await.unwrap(), Started::Created { .. }));
-    running(&executor, &request).await;
+    let request = bench.request("echo up >up; until [ -e go ]; do sleep 0.01; done; exit 3");
+    executor.start(&request).await.unwrap();
+    bench.written(&request, "up").await;
     // A folder in the way, as a disk without room: nothing can take its place.
     fs::create_dir_all(bench.folder(&request).join("settled.json/full")).unwrap();
     fs::write(bench.folder(&request).join("work/go"), "").unwrap();

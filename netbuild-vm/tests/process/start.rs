@@ -86,7 +86,9 @@ async fn the_fence_decides() {
     let first = bench.request("sleep 60");
     executor.start(&first).await.unwrap();
     running(&executor, &first).await;
-    assert!(matches!(executor.start(&next(&first)).await, Err(StartError::NameTaken { by }) if by == id(&first).number));
+    assert!(
+        matches!(executor.start(&next(&first)).await, Err(StartError::NameTaken { by }) if by == id(&first).number)
+    );
     executor.cancel(id(&first), Duration::from_secs(9)).await.unwrap();
     ended(&executor, &first).await;
     let second = next(&first);
@@ -150,7 +152,9 @@ async fn another_builds_name_and_a_foreign_folder_are_not_touched() {
     ended(&executor, &request).await;
     let mut other = bench.request("true");
     other.name = request.name.clone();
-    assert!(matches!(executor.start(&other).await, Err(StartError::Refused(failure)) if failure.cause == Cause::Internal));
+    assert!(
+        matches!(executor.start(&other).await, Err(StartError::Refused(failure)) if failure.cause == Cause::Internal)
+    );
     let foreign = bench.request("true");
     fs::create_dir(bench.folder(&foreign)).unwrap();
     fs::write(bench.folder(&foreign).join("note"), "mine").unwrap();
