@@ -268,7 +268,7 @@ pub struct IllegalChange {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum IllegalChangeKind {
-    /// The ledger does not know the build.
+    /// The ledger does not know the build, or the record is another build's.
     #[error("the ledger does not know this build")]
     UnknownBuild,
     /// The build is over.
@@ -303,20 +303,20 @@ impl BuildRecord {
         self.build.key()
     }
 
-    /// The attempt that lives, with its record.
+    /// The attempt that lives, with its record: the last one, as long as it is not settled.
     pub fn live_attempt(&self) -> Option<&AttemptRecord> {
-        match self.state {
-            BuildState::Live { .. } => self.attempts.last(),
-            BuildState::Queued { .. } | BuildState::Activating { .. } | BuildState::Ended { .. } => None,
-        }
+        self.attempts.last().filter(|last| last.state.outcome().is_none())
     }
 
     /// Applies a change.
     ///
     /// # Errors
-    /// [`IllegalChange`] when the state does not allow it; the record is then as before.
+    /// [`IllegalChange`] when the state does not allow it, or when it concerns another build, as far as an equal id of
+    /// another tenant; the record is then as before.
     pub fn apply(&mut self, change: &Change) -> Result<(), IllegalChange> {
-        self.try_apply(change).map_err(|problem| IllegalChange { build: self.key(), problem })
+        let is_own = *change.build() == self.key();
+        let applied = if is_own { self.try_apply(change) } else { Err(IllegalChangeKind::UnknownBuild) };
+        applied.map_err(|problem| IllegalChange { build: change.build().clone(), problem })
     }
 
     fn try_apply(&mut self, change: &Change) -> Result<(), IllegalChangeKind> {
@@ -389,9 +389,7 @@ impl BuildRecord {
                 _ => return Err(IllegalChangeKind::WrongState),
             },
             Ending::Failed { .. } | Ending::Cancelled { .. } => {
-                let attempt_lives = matches!(self.state, BuildState::Live { .. })
-                    && self.attempts.last().is_none_or(|last| last.state.outcome().is_none());
-                if attempt_lives {
+                if self.live_attempt().is_some() {
                     return Err(IllegalChangeKind::WrongState);
                 }
             }

@@ -48,7 +48,7 @@ pub enum Activation {
     },
 }
 
-/// How far a publisher's order was admitted.
+/// How far a publisher's order was admitted. A duplicate counts: its place is dealt with, and nobody need wait for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     /// The last admitted place of a publisher's newest epoch.

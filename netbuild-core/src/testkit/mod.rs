@@ -7,6 +7,7 @@
 pub mod conformance;
 pub mod fixtures;
 mod manual_clock;
+pub mod mocks;
 mod tokio_clock;
 
 pub use manual_clock::ManualClock;

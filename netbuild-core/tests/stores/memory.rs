@@ -8,39 +8,58 @@ use netbuild_core::memory::{MemoryLedger, MemoryLogStore, MemoryOutbox, MemoryQu
 use netbuild_core::model::Timestamp;
 use netbuild_core::port::{Clock, Ledger, LogStore, Outbox, Queue};
 use netbuild_core::testkit::conformance::Subject;
-use netbuild_core::testkit::{ManualClock, fixtures};
+use netbuild_core::testkit::{ManualClock, TokioClock, fixtures};
 
 pub(crate) const LIMIT: u64 = 10;
 
-/// A store on a manual clock.
+/// A store with its time.
 pub(crate) struct Memory<P: ?Sized> {
     store: Arc<P>,
-    clock: ManualClock,
+    time: Time,
 }
 
-pub(crate) fn outbox() -> Memory<dyn Outbox> {
-    let clock = clock();
-    let store = MemoryOutbox::new(fixtures::publisher("api"), 7, LIMIT, Arc::new(clock.clone()));
-    Memory { store: Arc::new(store), clock }
+/// The two ways in which a subject lets time pass.
+#[derive(Clone)]
+pub(crate) enum Time {
+    /// A clock is moved.
+    Moved(ManualClock),
+    /// It sleeps.
+    Slept(TokioClock),
 }
 
-pub(crate) fn queue() -> Memory<dyn Queue> {
-    let clock = clock();
-    let store = MemoryQueue::new(LIMIT as usize, Duration::from_secs(30), Arc::new(clock.clone()));
-    Memory { store: Arc::new(store), clock }
+impl Time {
+    pub(crate) fn moved() -> Self {
+        Time::Moved(ManualClock::new(START))
+    }
+
+    pub(crate) fn slept() -> Self {
+        Time::Slept(TokioClock::new(START))
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        match self {
+            Time::Moved(clock) => Arc::new(clock.clone()),
+            Time::Slept(clock) => Arc::new(*clock),
+        }
+    }
 }
 
-pub(crate) fn ledger() -> Memory<dyn Ledger> {
-    let clock = clock();
-    Memory { store: Arc::new(MemoryLedger::new(100, Arc::new(clock.clone()))), clock }
+const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+pub(crate) fn outbox(time: Time) -> Memory<dyn Outbox> {
+    Memory { store: Arc::new(MemoryOutbox::new(fixtures::publisher("api"), 7, LIMIT, time.clock())), time }
 }
 
-pub(crate) fn log_store() -> Memory<dyn LogStore> {
-    Memory { store: Arc::new(MemoryLogStore::new(1 << 20)), clock: clock() }
+pub(crate) fn queue(time: Time) -> Memory<dyn Queue> {
+    Memory { store: Arc::new(MemoryQueue::new(LIMIT as usize, Duration::from_secs(30), time.clock())), time }
 }
 
-fn clock() -> ManualClock {
-    ManualClock::new(Timestamp::from_millis(1_700_000_000_000))
+pub(crate) fn ledger(time: Time) -> Memory<dyn Ledger> {
+    Memory { store: Arc::new(MemoryLedger::new(100, time.clock())), time }
+}
+
+pub(crate) fn log_store(time: Time) -> Memory<dyn LogStore> {
+    Memory { store: Arc::new(MemoryLogStore::new(1 << 20)), time }
 }
 
 #[async_trait]
@@ -54,14 +73,24 @@ impl<P: ?Sized + Send + Sync> Subject<P> for Memory<P> {
     }
 
     fn now(&self) -> Timestamp {
-        self.clock.now()
+        self.time.clock().now()
     }
 
     async fn pass(&mut self, time: Duration) {
-        self.clock.advance(time);
+        match &self.time {
+            Time::Moved(clock) => clock.advance(time),
+            Time::Slept(_) => tokio::time::sleep(time).await,
+        }
     }
 
     async fn reopen(&mut self) -> bool {
         false
+    }
+
+    fn unit(&self) -> Duration {
+        match self.time {
+            Time::Moved(_) => Duration::from_secs(60),
+            Time::Slept(_) => Duration::from_secs(1),
+        }
     }
 }

@@ -13,6 +13,9 @@ use crate::port::{Delivery, Message, Queue, QueueError, Receipt};
 use crate::testkit::fixtures::{build, build_id, message};
 
 /// Runs all cases, each against a fresh queue.
+///
+/// The cases wait in tokio's time for messages, up to 50 ms where none should come, and let time pass through the
+/// subject for redelivery: its queue should redeliver after one second or more.
 pub async fn run<S: Subject<dyn Queue>>(fresh: impl AsyncFn() -> S) -> Report {
     suite::run(cases(), fresh).await
 }

@@ -33,7 +33,8 @@ pub trait Subject<P: ?Sized + Send + Sync>: Send {
     async fn reopen(&mut self) -> bool;
 
     /// The suite's measure of time: leases and delays are a few of it. Where [`pass`](Self::pass) sleeps it should be
-    /// short, but long against the time of one call.
+    /// short, but at least 100 ms and long against the time of one call: a case takes up to 20 of it, and fails when it
+    /// takes more than a minute of tokio's time.
     fn unit(&self) -> Duration {
         Duration::from_secs(60)
     }
@@ -48,7 +49,7 @@ pub struct Case<P: ?Sized> {
 /// The steps of a case.
 pub(super) type Steps<P> = for<'a> fn(&'a mut dyn Subject<P>) -> BoxFuture<'a, Result<(), Stop>>;
 
-/// A case that takes longer has failed: the store hangs.
+/// A case that takes longer, by tokio's time, has failed: the store hangs.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 impl<P: ?Sized + Send + Sync> Case<P> {

@@ -3,7 +3,7 @@
 use super::leader::Leader;
 use super::{Case, Ledgers, Stop, check, equal, list};
 use crate::model::{BuildRecord, Place, Rank};
-use crate::port::{Admission, Ledger, LedgerError, Message};
+use crate::port::{Admission, Cursor, Ledger, LedgerError, Message};
 use crate::testkit::fixtures::{build, message, publisher};
 
 pub(super) fn cases() -> Vec<Case<dyn Ledger>> {
@@ -14,6 +14,7 @@ pub(super) fn cases() -> Vec<Case<dyn Ledger>> {
         a_build_id_of_another_tenant_is_a_duplicate,
         a_late_message_is_admitted,
         cursors_follow_each_publishers_newest_epoch,
+        a_duplicate_moves_the_cursor,
         admitting_is_fenced,
         an_empty_batch_admits_nothing,
     ]
@@ -99,6 +100,15 @@ async fn cursors_follow_each_publishers_newest_epoch(subject: Ledgers<'_>) -> Re
         equal(found, Some(expected), "a cursor is the highest admitted place of the newest epoch")?;
     }
     equal(leader.ledger.cursors().await?.len(), 2, "each publisher has one cursor")
+}
+
+async fn a_duplicate_moves_the_cursor(subject: Ledgers<'_>) -> Result<(), Stop> {
+    let leader = Leader::new(subject.store()).await?;
+    leader.admit(&messages(1..=1)).await?;
+    let again = message("api", 2, build("acme", "site", 1));
+    let place = again.place.clone();
+    equal(leader.ledger.admit(leader.epoch, &[again]).await?, vec![Admission::Duplicate], "its build is known")?;
+    equal(leader.ledger.cursors().await?, vec![Cursor { last: place }], "the place of a duplicate is dealt with")
 }
 
 async fn admitting_is_fenced(subject: Ledgers<'_>) -> Result<(), Stop> {
