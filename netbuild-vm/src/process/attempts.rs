@@ -180,6 +180,15 @@ impl Attempts {
             || self.memory().attempts.get(attempt).is_some_and(|remembered| remembered.settled.is_some())
     }
 
+    /// Whether an attempt has ended or was removed.
+    pub(super) fn is_over(&self, attempt: &AttemptId, folder: &Path) -> bool {
+        match read_mark(folder) {
+            Ok(Some(mark)) if mark.attempt == *attempt => self.is_settled(folder, attempt),
+            Ok(_) => true,
+            Err(_) => false,
+        }
+    }
+
     /// Frees the name of an attempt. What was in its folder is deleted in the background.
     pub(super) fn discard(&self, folder: LockedFolder) -> io::Result<()> {
         self.folders.discard(folder)?;
