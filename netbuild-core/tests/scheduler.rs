@@ -1,5 +1,7 @@
 //! The driver over stores in memory, in paused time.
 
+#![expect(clippy::unwrap_used, reason = "this is a test")]
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

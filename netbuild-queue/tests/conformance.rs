@@ -1,5 +1,7 @@
 //! The SQLite stores keep the contracts of their ports.
 
+#![expect(clippy::unwrap_used, reason = "this is a test")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -14,7 +14,7 @@ pub(crate) struct Bench {
 }
 
 /// Copies a few pages: a build that takes no time.
-pub(crate) const QUICK: &str = "mkdir -p public && cp README.md public/index.html && echo built";
+pub(crate) const QUICK: &str = "mkdir -p public && cp build.sh public/index.txt && echo built";
 
 impl Bench {
     pub(crate) fn new() -> Self {
@@ -52,6 +52,13 @@ impl Bench {
             })
         };
         std::fs::read_dir("/proc").unwrap().flatten().filter_map(inside).collect()
+    }
+
+    /// Whether nobody holds the write lock of the store.
+    pub(crate) fn can_write(&self) -> bool {
+        let store = rusqlite::Connection::open(self.state().join("netbuild.db")).unwrap();
+        store.busy_timeout(Duration::from_millis(200)).unwrap();
+        store.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_ok()
     }
 
     /// Waits until nothing of any attempt runs.
