@@ -1,0 +1,42 @@
+//! How a store behaves.
+
+use std::time::Duration;
+
+/// Bounds and times of a store. Plain data with defaults; stores that share a file may differ in them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SqliteOptions {
+    /// The most pending messages of one publisher's outbox. Default 100,000: days of a partition for most teams.
+    pub outbox_limit: u64,
+    /// How long the key of a published event is remembered. Default 7 days: the longest time after which known code hosts
+    /// send a webhook again.
+    pub event_key_age: Duration,
+    /// The most messages in the queue, unacked ones counted. Default 100,000.
+    pub queue_limit: u64,
+    /// After which time an unacked message is handed out again. Default 30 s: the ledger admits within seconds.
+    pub redelivery_after: Duration,
+    /// How long the queue knows the id of a published message. Zero: not at all. Default 1 hour: longer than a publisher
+    /// needs to come back and publish again what it had not marked.
+    pub dedupe_window: Duration,
+    /// How long a call waits for the write lock of another process, at most 24 days. Default 5 s.
+    pub busy_timeout: Duration,
+    /// How long a call takes in all. Default 10 s: above `busy_timeout`, so that the better explained answer wins.
+    pub call_deadline: Duration,
+    /// The most bytes of the file, its write-ahead log not counted; past it every write is refused as on a full disk.
+    /// Default 64 GiB.
+    pub max_file_bytes: u64,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        SqliteOptions {
+            outbox_limit: 100_000,
+            event_key_age: Duration::from_secs(7 * 24 * 3600),
+            queue_limit: 100_000,
+            redelivery_after: Duration::from_secs(30),
+            dedupe_window: Duration::from_secs(3600),
+            busy_timeout: Duration::from_secs(5),
+            call_deadline: Duration::from_secs(10),
+            max_file_bytes: 64 << 30,
+        }
+    }
+}
