@@ -99,8 +99,7 @@ pub(super) struct Worker {
 impl Worker {
     /// Carries out orders until all senders are gone or one says close.
     pub(super) fn run(mut self) {
-        while let Some(group) = self.next_group() {
-            let mut group: Group = group.into_iter().filter(|command| command.begin()).collect();
+        while let Some(mut group) = self.next_group() {
             while !group.is_empty() {
                 group = self.transaction(group);
             }
@@ -134,6 +133,10 @@ impl Worker {
         let mut ran = Vec::with_capacity(group.len());
         let mut waiting = group.into_iter();
         for mut command in waiting.by_ref() {
+            // Under the lock: a caller whose deadline passed while the lock was waited for knows that nothing is written.
+            if !command.begin() {
+                continue;
+            }
             let done = self.run_alone(command.as_mut(), now);
             ran.push(command);
             if let Err(fault) = done {
