@@ -17,7 +17,7 @@ use netbuild_core::port::{
     OutboxError, Recorded, Secrets, Source, SystemClock,
 };
 use netbuild_core::scheduler::{Handle, PolicyFactory, Scheduler, SchedulerConfig, SchedulerPorts};
-use netbuild_queue::sqlite::{OpenError, SqliteOptions, SqliteStore};
+use netbuild_queue::sqlite::{SqliteError, SqliteOptions, SqliteStore};
 use netbuild_runner::gateway::{Gateway, GatewayLimits, GatewayParts};
 use netbuild_runner::runner::RUNNER_ARGUMENT;
 use netbuild_vm::process::{ProcessExecutor, ProcessOptions, RunnerCommand};
@@ -106,7 +106,7 @@ pub enum HostError {
     },
     /// The store cannot be opened.
     #[error("the store of the state folder cannot be opened")]
-    Store(#[from] OpenError),
+    Store(#[from] SqliteError),
     /// The outbox cannot be opened.
     #[error("the outbox cannot be opened")]
     Outbox(#[from] OutboxError),
