@@ -11,6 +11,10 @@ use crate::model::{
 };
 use crate::port::{Effect, Listing, Notice, Observed, Phase, Started};
 
+/// The shortest pause between two askings, whatever is configured: time is counted in milliseconds, and a pause of none
+/// would be due again at once.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+
 impl Engine {
     pub(super) fn start_answered(&mut self, attempt: &AttemptId, answer: StartAnswer, now: Now<'_>, out: &mut Effects) {
         let Some(rank) = self.live_rank(attempt) else {
@@ -24,6 +28,8 @@ impl Engine {
                 self.seen(rank, observed.phase, now, out);
             }
             StartAnswer::Started(Started::Adopted { .. }) | StartAnswer::Stale => out.act.push(Action::StepDown),
+            // An earlier call of unknown effect started it: it was seen since.
+            StartAnswer::Refused(_) if self.is_told(rank) => self.stats.stale_inputs += 1,
             StartAnswer::Refused(failure) => self.settle(rank, Report::of(Outcome::Failed(failure)), now, out),
             StartAnswer::Full | StartAnswer::Unavailable => {
                 self.close_lane(rank, now);
@@ -44,11 +50,13 @@ impl Engine {
         let steps = self.steps;
         let Some((attempt, live)) = self.live_mut(rank) else { return };
         live.seen_at_step = steps;
+        live.alive_at = now.at;
         live.host.clone_from(&host);
-        if !matches!(live.contact, Contact::Asking | Contact::AskAgain { .. }) {
+        if live.is_told() {
             return;
         }
-        live.contact = Contact::Pending;
+        live.unknown_since = None;
+        self.set_contact(rank, Contact::Pending { since: now.at });
         out.persist.push(Change::Accepted { attempt: attempt.clone(), host: host.clone(), at: now.at });
         out.notify.push(Notice::Accepted { attempt, host });
         self.repeat_stop(rank, now, out);
@@ -62,17 +70,19 @@ impl Engine {
         if !matches!(live.contact, Contact::Asking) {
             return;
         }
-        match (effect, live.stop) {
-            (Effect::None, Some(_)) => self.gone(rank, Cause::Lost, now, out),
+        if effect == Effect::Unknown {
+            live.maybe_since.get_or_insert(now.at);
+        }
+        match (live.stop, live.maybe_since) {
+            (None, _) => self.set_contact(rank, Contact::AskAgain { at: now.at + again }),
+            (Some(_), None) => self.gone(rank, Cause::Lost, now, out),
             // It may run although it is not wanted: end it, and let a list tell whether it was ever there.
-            (Effect::Unknown, Some(_)) => {
-                live.contact = Contact::Pending;
+            (Some(_), Some(_)) => {
                 live.seen_at_step = steps;
+                self.set_contact(rank, Contact::Pending { since: now.at });
                 self.repeat_stop(rank, now, out);
             }
-            (effect, None) => live.contact = Contact::AskAgain { at: now.at + again, effect },
         }
-        self.arm(rank);
     }
 
     pub(super) fn observed(&mut self, executor: &ExecutorName, observed: Observed, now: Now<'_>, out: &mut Effects) {
@@ -117,15 +127,16 @@ impl Engine {
     fn runs(&mut self, rank: Rank, since: Timestamp, now: Now<'_>, out: &mut Effects) {
         let Some((attempt, live)) = self.live_mut(rank) else { return };
         live.unknown_since = None;
-        let asked = matches!(live.contact, Contact::Asking | Contact::AskAgain { .. });
+        live.alive_at = now.at;
+        let was_told = live.is_told();
         if !matches!(live.contact, Contact::Running { .. }) {
             // A host's clock may be ahead; the run limit must not grow by that.
             let since = since.min(now.at).max(live.planned_at);
-            live.contact = Contact::Running { since };
+            self.set_contact(rank, Contact::Running { since });
             out.persist.push(Change::Running { attempt: attempt.clone(), at: since });
             out.notify.push(Notice::Running { attempt });
         }
-        if asked {
+        if !was_told {
             self.repeat_stop(rank, now, out);
         }
         self.arm(rank);
@@ -138,11 +149,9 @@ impl Engine {
         };
         self.runs(rank, now.at, now, out);
         let Some((attempt, live)) = self.live_mut(rank) else { return };
-        live.beat_at = Some(now.at);
         if live.run_phase.replace(phase) != Some(phase) {
             out.notify.push(Notice::Progress { attempt, phase });
         }
-        self.arm(rank);
     }
 
     /// Compares what an executor lists with what the engine has there.
@@ -168,8 +177,7 @@ impl Engine {
         let live = self.lanes.get(executor).map(|lane| lane.live.clone()).unwrap_or_default();
         for rank in live {
             let Some((attempt, live)) = self.live_mut(rank) else { continue };
-            let had = matches!(live.contact, Contact::Pending | Contact::Running { .. });
-            if had && live.seen_at_step <= asked_at_step && !listed.contains(&attempt) {
+            if live.is_told() && live.seen_at_step <= asked_at_step && !listed.contains(&attempt) {
                 self.gone(rank, Cause::Lost, now, out);
             }
         }
@@ -191,23 +199,25 @@ impl Engine {
         // A cancel that was asked overrules a limit: the customer no longer waits.
         let first = live.stop.is_none();
         if first || why == StopReason::Cancel {
-            live.stop = Some(Stop { why, again_at: now.at });
+            let since = live.stop.map_or(now.at, |stop| stop.since);
+            live.stop = Some(Stop { why, since, again_at: now.at });
         }
         match live.contact {
             Contact::Asking => {}
-            Contact::AskAgain { effect, .. } => {
-                live.contact = Contact::Asking;
-                self.not_started(rank, effect, now, out);
+            Contact::AskAgain { .. } => {
+                self.set_contact(rank, Contact::Asking);
+                self.not_started(rank, Effect::None, now, out);
             }
-            Contact::Pending | Contact::Running { .. } if first => self.repeat_stop(rank, now, out),
-            Contact::Pending | Contact::Running { .. } => {}
+            Contact::Pending { .. } | Contact::Running { .. } if first => self.repeat_stop(rank, now, out),
+            Contact::Pending { .. } | Contact::Running { .. } => {}
         }
         self.arm(rank);
     }
 
     /// Asks the executor to end an attempt that is not wanted, now and again later.
     fn repeat_stop(&mut self, rank: Rank, now: Now<'_>, out: &mut Effects) {
-        let again_at = now.at + self.config.grace + self.config.ask_again;
+        let pause = self.config.grace + self.config.ask_again;
+        let again_at = now.at + pause.max(SHORTEST_PAUSE);
         let Some((executor, grace)) = self.lane_and_grace(rank) else { return };
         let Some((attempt, live)) = self.live_mut(rank) else { return };
         if let Some(stop) = &mut live.stop {
@@ -230,14 +240,31 @@ impl Engine {
             return;
         }
         match (live.contact, live.stop, limit) {
-            (Contact::Pending | Contact::Running { .. }, Some(stop), _) if stop.again_at <= now.at => {
-                self.repeat_stop(rank, now, out);
-            }
+            (_, Some(stop), _) if live.is_told() && stop.again_at <= now.at => self.repeat_stop(rank, now, out),
             (_, None, Some((_, why))) => self.stop(rank, why, now, out),
-            (Contact::AskAgain { at, .. }, None, None) if at <= now.at => self.ask(rank, out),
+            (Contact::AskAgain { at }, None, None) if at <= now.at => self.ask(rank, out),
             _ => {}
         }
         self.arm(rank);
+    }
+
+    /// What is known between engine and executor changed: the lane's count of unanswered starts and the timer follow.
+    pub(super) fn set_contact(&mut self, rank: Rank, contact: Contact) {
+        let Some(entry) = self.entries.get_mut(&rank) else { return };
+        let Stage::Live(live) = &mut entry.stage else { return };
+        live.contact = contact;
+        if let Some(lane) = self.lanes.get_mut(&entry.queued.lane) {
+            if live.is_told() {
+                lane.asking.remove(&rank)
+            } else {
+                lane.asking.insert(rank)
+            };
+        }
+        self.arm(rank);
+    }
+
+    fn is_told(&self, rank: Rank) -> bool {
+        self.entries.get(&rank).and_then(|entry| entry.live()).is_some_and(Live::is_told)
     }
 
     fn close_lane(&mut self, rank: Rank, now: Now<'_>) {

@@ -14,6 +14,10 @@ pub struct EngineConfig {
     pub retry_cap: Duration,
     /// The wait before an executor that was full, away or silent is asked again. Default 2 s.
     pub ask_again: Duration,
+    /// The most attempts that wait for an executor to take them, in each lane. Default 64. What is above it stays in the
+    /// backlog, where the policy and a new route still see it: an executor that decides by itself how many it runs is not
+    /// asked for all of them at once.
+    pub max_asking: usize,
     /// The time between TERM and KILL. Default 10 s.
     pub grace: Duration,
     /// How long a runner works on without an answer from the gateway. Default 60 s. It must equal the lease in
@@ -34,6 +38,7 @@ impl Default for EngineConfig {
             retry_base: Duration::from_secs(1),
             retry_cap: Duration::from_secs(60),
             ask_again: Duration::from_secs(2),
+            max_asking: 64,
             grace: Duration::from_secs(10),
             lease: Duration::from_secs(60),
             fence_margin: Duration::from_secs(10),

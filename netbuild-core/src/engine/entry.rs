@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::config::EngineConfig;
+use super::retry;
 use crate::model::{
     AttemptId, AttemptNumber, Build, BuildKey, CancelReason, Cause, DeployInfo, ExecutorName, Failure, HostName,
-    Outcome, Report, RunPhase, Timestamp,
+    OnUnknown, Outcome, Report, RetryAt, RunPhase, Timestamp,
 };
 use crate::policy::Queued;
-use crate::port::Effect;
+use crate::port::Router;
 
 /// A build that is not over.
 #[derive(Debug)]
@@ -47,13 +48,17 @@ pub(super) enum Stage {
 #[derive(Debug)]
 pub(super) struct Live {
     pub(super) number: AttemptNumber,
+    /// Since when the build waited in the backlog before it.
+    pub(super) queued_since: Timestamp,
     pub(super) planned_at: Timestamp,
     pub(super) contact: Contact,
+    /// Since when the executor may have it: a call whose effect is not known stays so, whatever later calls answer.
+    pub(super) maybe_since: Option<Timestamp>,
     pub(super) host: Option<HostName>,
     /// The engine's step at which the executor's having it was learnt: only lists asked for later prove an absence.
     pub(super) seen_at_step: u64,
-    /// The last heartbeat.
-    pub(super) beat_at: Option<Timestamp>,
+    /// The last sign of life: a heartbeat, or being seen by the executor.
+    pub(super) alive_at: Timestamp,
     pub(super) run_phase: Option<RunPhase>,
     /// Since when nobody can say whether it runs.
     pub(super) unknown_since: Option<Timestamp>,
@@ -65,10 +70,10 @@ pub(super) struct Live {
 pub(super) enum Contact {
     /// The executor is asked to start it.
     Asking,
-    /// It is to be asked again; whether it has the attempt is said by the effect of the last call.
-    AskAgain { at: Timestamp, effect: Effect },
+    /// It is to be asked again.
+    AskAgain { at: Timestamp },
     /// The executor has it.
-    Pending,
+    Pending { since: Timestamp },
     /// Its runner runs.
     Running { since: Timestamp },
 }
@@ -77,6 +82,7 @@ pub(super) enum Contact {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stop {
     pub(super) why: StopReason,
+    pub(super) since: Timestamp,
     /// When to ask the executor again.
     pub(super) again_at: Timestamp,
 }
@@ -85,11 +91,34 @@ pub(super) struct Stop {
 pub(super) enum StopReason {
     /// A cancel was asked for the build.
     Cancel,
+    QueueLimit,
     PendingLimit,
     RunLimit,
 }
 
+impl Avoid {
+    /// Learns from an attempt that failed on an executor, and on a host where that has hosts.
+    pub(super) fn after(
+        &mut self,
+        cause: &Cause,
+        on_unknown: OnUnknown,
+        host: Option<HostName>,
+        executor: &ExecutorName,
+    ) {
+        match retry::place(cause, on_unknown) {
+            RetryAt::OtherHost => self.hosts.extend(host),
+            RetryAt::OtherExecutor => self.executors.push(executor.clone()),
+            RetryAt::Nowhere | RetryAt::SameExecutor => {}
+        }
+    }
+}
+
 impl Entry {
+    /// Whether the router knows an executor that is not to be avoided.
+    pub(super) fn has_choice(&self, router: &dyn Router) -> bool {
+        !self.avoid.executors.contains(&router.route(&self.build, &self.avoid.executors).executor)
+    }
+
     pub(super) fn key(&self) -> BuildKey {
         self.build.key()
     }
@@ -114,51 +143,66 @@ impl Entry {
             Stage::Queued { since } => Some(*since + limits.queue),
             Stage::Activating { again_at, .. } => *again_at,
             Stage::Live(live) => {
-                let contact = match live.contact {
-                    Contact::AskAgain { at, .. } => Some(at),
-                    Contact::Asking => None,
-                    Contact::Pending | Contact::Running { .. } => match live.stop {
-                        Some(stop) => Some(stop.again_at),
-                        None => live.limit(self, config).map(|(at, _)| at),
-                    },
+                let again = match (live.contact, live.stop) {
+                    (Contact::AskAgain { at }, _) => Some(at),
+                    (_, stop) => stop.filter(|_| live.is_told()).map(|stop| stop.again_at),
                 };
-                [contact, live.fenced_at(config)].into_iter().flatten().min()
+                let limit = live.limit(self, config).map(|(at, _)| at);
+                [again, limit, live.fenced_at(config)].into_iter().flatten().min()
             }
         }
     }
 }
 
 impl Live {
-    pub(super) fn new(number: AttemptNumber, planned_at: Timestamp, contact: Contact) -> Self {
+    pub(super) fn new(number: AttemptNumber, queued_since: Timestamp, now: Timestamp) -> Self {
         Live {
             number,
-            planned_at,
-            contact,
+            queued_since,
+            planned_at: now,
+            contact: Contact::Asking,
+            maybe_since: None,
             host: None,
             seen_at_step: 0,
-            beat_at: None,
+            alive_at: now,
             run_phase: None,
             unknown_since: None,
             stop: None,
         }
     }
 
-    /// The limit that bounds the attempt where it stands now, and when it is reached.
+    /// Whether the executor was told of it for certain, or may have been and is not asked again.
+    pub(super) fn is_told(&self) -> bool {
+        matches!(self.contact, Contact::Pending { .. } | Contact::Running { .. })
+    }
+
+    /// The limit that bounds the attempt where it stands now, and when it is reached. One that is to end is under no limit.
     pub(super) fn limit(&self, entry: &Entry, config: &EngineConfig) -> Option<(Timestamp, StopReason)> {
         let limits = &entry.build.spec.limits;
-        match self.contact {
-            Contact::Running { since } => Some((since + limits.run + config.run_margin, StopReason::RunLimit)),
-            Contact::Pending | Contact::AskAgain { .. } => {
-                Some((self.planned_at + limits.pending, StopReason::PendingLimit))
+        if self.stop.is_some() {
+            return None;
+        }
+        match (self.contact, self.maybe_since) {
+            (Contact::Asking, _) => None,
+            (Contact::Running { since }, _) => Some((since + limits.run + config.run_margin, StopReason::RunLimit)),
+            (Contact::Pending { since }, _) | (Contact::AskAgain { .. }, Some(since)) => {
+                Some((since + limits.pending, StopReason::PendingLimit))
             }
-            Contact::Asking => None,
+            // Nothing was started yet: it waits for room as if it were in the backlog still.
+            (Contact::AskAgain { .. }, None) => Some((self.queued_since + limits.queue, StopReason::QueueLimit)),
         }
     }
 
     /// When an attempt that cannot be seen has certainly ended by itself: its runner had no answer for lease and grace.
+    /// One that is to end counts as not seen from its last sign of life, because a runner that asks is told to stop.
     pub(super) fn fenced_at(&self, config: &EngineConfig) -> Option<Timestamp> {
-        let since = self.unknown_since?;
-        Some(self.beat_at.map_or(since, |beat| beat.max(since)) + config.fence_after())
+        let since = match (self.contact, self.unknown_since, self.stop) {
+            // The call that is under way may take its effect only now.
+            (Contact::Asking, ..) => None,
+            (_, Some(since), _) => Some(since),
+            (_, None, stop) => stop.map(|stop| stop.since.max(self.alive_at)),
+        };
+        since.map(|since| since + config.fence_after())
     }
 }
 
@@ -188,7 +232,14 @@ pub(super) fn conclude(mut report: Report, entry: &Entry, now: Timestamp) -> Rep
         // It ended by itself, just before it would have been stopped: what it says counts.
         _ if !ended_by_force => return report,
         (Some(StopReason::Cancel), _) => Outcome::Cancelled,
+        (Some(StopReason::QueueLimit), _) => failed(Cause::QueueTimeout, &report),
         (Some(StopReason::PendingLimit), _) => failed(Cause::PendingTimeout, &report),
+        // It vanished, and nothing showed that it ran as long as that: not the customer's.
+        (Some(StopReason::RunLimit), Contact::Running { since })
+            if report.outcome != Outcome::Cancelled && live.alive_at.since(since) < entry.build.spec.limits.run =>
+        {
+            return report;
+        }
         (Some(StopReason::RunLimit), _) => failed(Cause::RunTimeout, &report),
         // Nobody here asked for it. An engine before this one may have, for the run limit; else it was a stranger.
         (None, _) if report.outcome != Outcome::Cancelled => return report,

@@ -35,6 +35,8 @@ pub struct Engine {
 pub(super) struct Lane {
     pub(super) slots: Option<u32>,
     pub(super) live: BTreeSet<Rank>,
+    /// Those of them that the executor has not taken yet: it is asked, or will be again.
+    pub(super) asking: BTreeSet<Rank>,
     /// The executor was full or away: nothing new before this time.
     pub(super) closed_until: Option<Timestamp>,
 }

@@ -28,6 +28,9 @@ impl Engine {
             return false;
         }
         lane.closed_until = None;
+        if lane.asking.len() >= self.config.max_asking {
+            return false;
+        }
         lane.slots.is_none_or(|slots| lane.live.len() < slots as usize)
     }
 
@@ -40,6 +43,7 @@ impl Engine {
     /// Makes a new attempt of a queued build.
     fn plan(&mut self, rank: Rank, now: Now<'_>, out: &mut Effects) {
         let Some(entry) = self.entries.get_mut(&rank) else { return };
+        let Stage::Queued { since } = entry.stage else { return };
         entry.attempts += 1;
         let number = AttemptNumber::new(entry.attempts);
         let attempt = entry.key().attempt(number);
@@ -53,7 +57,7 @@ impl Engine {
         if let Some(lane) = self.lanes.get_mut(&executor) {
             lane.live.insert(rank);
         }
-        self.set_stage(rank, Stage::Live(Box::new(Live::new(number, now.at, Contact::Asking))));
+        self.set_stage(rank, Stage::Live(Box::new(Live::new(number, since, now.at))));
         self.ask(rank, out);
     }
 
@@ -61,11 +65,10 @@ impl Engine {
     pub(super) fn ask(&mut self, rank: Rank, out: &mut Effects) {
         let Some(entry) = self.entries.get_mut(&rank) else { return };
         let Some(attempt) = entry.attempt() else { return };
-        let Entry { stage: Stage::Live(live), queued, build, avoid, .. } = entry else { return };
-        live.contact = Contact::Asking;
+        let Entry { queued, build, avoid, .. } = entry;
         let (executor, build, avoid) = (queued.lane.clone(), build.clone(), avoid.hosts.clone());
         out.act.push(Action::Start { attempt, executor, build, avoid });
-        self.arm(rank);
+        self.set_contact(rank, Contact::Asking);
     }
 
     pub(super) fn cancel(&mut self, key: &BuildKey, reason: CancelReason, now: Now<'_>, out: &mut Effects) {

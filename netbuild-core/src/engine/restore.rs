@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use super::entry::{Contact, Live, Stage};
+use super::entry::{Avoid, Contact, Live, Stage};
 use super::machine::{Engine, Now};
 use super::step::Effects;
-use crate::model::{AttemptNumber, AttemptState, BuildRecord, BuildState, Ending, Outcome, Rank, Timestamp};
+use crate::model::{
+    AttemptNumber, AttemptRecord, AttemptState, BuildRecord, BuildState, Ending, Outcome, Rank, Timestamp,
+};
 use crate::port::Router;
 
 impl Engine {
@@ -28,23 +30,18 @@ impl Engine {
             }
             (BuildState::Queued { since, .. }, _) => Stage::Queued { since: *since },
             (BuildState::Live { attempt }, Some(last)) => {
-                let contact = match &last.state {
-                    AttemptState::Planned => Contact::Asking,
-                    AttemptState::Pending { .. } | AttemptState::Settled { .. } => Contact::Pending,
-                    AttemptState::Running { since } => Contact::Running { since: *since },
-                };
-                let mut live = Live::new(*attempt, last.planned_at, contact);
-                live.host.clone_from(&last.host);
-                Stage::Live(Box::new(live))
+                Stage::Live(Box::new(live(*attempt, last, queued_since(&record), now.at)))
             }
             (BuildState::Activating { attempt, deploy }, _) => {
                 Stage::Activating { number: *attempt, deploy: deploy.clone(), again_at: None }
             }
             (BuildState::Live { .. } | BuildState::Ended { .. }, _) => return effects,
         };
+        let avoid = avoid(&record);
         self.insert(Arc::new(record.build), rank, stage);
         if let Some(entry) = self.entries.get_mut(&rank) {
             entry.attempts = attempts;
+            entry.avoid = avoid;
             entry.cancel = cancel;
             if let Some(last) = &last {
                 entry.queued.lane = last.route.executor.clone();
@@ -67,6 +64,7 @@ impl Engine {
             Stage::Waiting { .. } => self.arm(rank),
             Stage::Activating { .. } => self.activate(rank, out),
             Stage::Live(_) => match settled {
+                // Its host is among those to avoid already.
                 Some(outcome) => self.follow(rank, number, outcome, None, now, out),
                 None => self.resume_live(rank, cancel.is_some(), now, out),
             },
@@ -79,19 +77,57 @@ impl Engine {
         // The policy learns what runs, so that its counts are those of the ledger.
         self.policy.enqueued(&entry.queued);
         self.policy.started(&entry.queued);
-        self.lanes.entry(entry.queued.lane.clone()).or_default().live.insert(rank);
+        // An executor that is not there any more gets no lane by what it ran.
+        if let Some(lane) = self.lanes.get_mut(&entry.queued.lane) {
+            lane.live.insert(rank);
+        }
         let Stage::Live(live) = &mut entry.stage else { return };
         live.seen_at_step = steps;
-        let planned = matches!(live.contact, Contact::Asking);
-        if cancelled {
+        let contact = live.contact;
+        match contact {
+            Contact::Asking if !cancelled => self.ask(rank, out),
             // It may have been started: a list asked for from now on tells.
-            if planned {
-                live.contact = Contact::Pending;
-            }
-            self.stop_for_cancel(rank, now, out);
-        } else if planned {
-            self.ask(rank, out);
+            Contact::Asking => self.set_contact(rank, Contact::Pending { since: now.at }),
+            contact => self.set_contact(rank, contact),
         }
-        self.arm(rank);
+        if cancelled {
+            self.stop_for_cancel(rank, now, out);
+        }
     }
+}
+
+/// A live attempt as the ledger knows it.
+fn live(number: AttemptNumber, last: &AttemptRecord, queued_since: Timestamp, now: Timestamp) -> Live {
+    let mut live = Live::new(number, queued_since, last.planned_at);
+    live.alive_at = now;
+    live.host.clone_from(&last.host);
+    match &last.state {
+        // The engine before this one may have asked.
+        AttemptState::Planned => live.maybe_since = Some(last.planned_at),
+        AttemptState::Pending { since } => live.contact = Contact::Pending { since: *since },
+        AttemptState::Running { since } => live.contact = Contact::Running { since: *since },
+        AttemptState::Settled { at, .. } => live.contact = Contact::Pending { since: *at },
+    }
+    live
+}
+
+/// Since when the build waited for its last attempt.
+fn queued_since(record: &BuildRecord) -> Timestamp {
+    let settled = |attempt: &AttemptRecord| match &attempt.state {
+        AttemptState::Settled { at, .. } => Some(*at),
+        AttemptState::Planned | AttemptState::Pending { .. } | AttemptState::Running { .. } => None,
+    };
+    record.attempts.iter().rev().skip(1).find_map(settled).unwrap_or(record.admitted_at)
+}
+
+/// The places to avoid, from the attempts that failed there.
+fn avoid(record: &BuildRecord) -> Avoid {
+    let mut avoid = Avoid::default();
+    for attempt in &record.attempts {
+        if let Some(Outcome::Failed(failure)) = attempt.state.outcome() {
+            let on_unknown = record.build.spec.on_unknown;
+            avoid.after(&failure.cause, on_unknown, attempt.host.clone(), &attempt.route.executor);
+        }
+    }
+    avoid
 }

@@ -11,7 +11,7 @@ pub(super) enum Retry {
     /// The failure is the build's.
     GiveUp,
     /// Another attempt, after a time.
-    Again { after: Duration, at: RetryAt },
+    Again { after: Duration },
 }
 
 /// The retry rule: a customer's or a configuration's failure is never repeated where it happened; infrastructure's is,
@@ -23,15 +23,18 @@ pub(super) fn decide(
     attempt: AttemptNumber,
     config: &EngineConfig,
 ) -> Retry {
-    let at = match (cause.owner(), cause.retry_at()) {
-        (Owner::Unknown, _) if on_unknown == OnUnknown::Rerun => RetryAt::OtherHost,
-        (_, RetryAt::Nowhere) => return Retry::GiveUp,
-        (_, at) => at,
-    };
-    if attempt.get() >= config.max_attempts {
+    if place(cause, on_unknown) == RetryAt::Nowhere || attempt.get() >= config.max_attempts {
         return Retry::GiveUp;
     }
-    Retry::Again { after: backoff(build, attempt, config), at }
+    Retry::Again { after: backoff(build, attempt, config) }
+}
+
+/// Where another attempt has a chance.
+pub(super) fn place(cause: &Cause, on_unknown: OnUnknown) -> RetryAt {
+    match cause.owner() {
+        Owner::Unknown if on_unknown == OnUnknown::Rerun => RetryAt::OtherHost,
+        _ => cause.retry_at(),
+    }
 }
 
 /// Doubles with each attempt up to the cap, less up to a quarter by build, so that builds that failed together do not come
@@ -61,8 +64,10 @@ mod tests {
         for cause in [Cause::CommandFailed { code: 1 }, Cause::OutOfMemory, Cause::SecretMissing, Cause::QueueTimeout] {
             assert_eq!(decide(cause, OnUnknown::Rerun, 1), Retry::GiveUp);
         }
-        assert!(matches!(decide(Cause::Lost, OnUnknown::Park, 1), Retry::Again { at: RetryAt::SameExecutor, .. }));
-        assert!(matches!(decide(Cause::HostLost, OnUnknown::Park, 2), Retry::Again { at: RetryAt::OtherHost, .. }));
+        assert!(matches!(decide(Cause::Lost, OnUnknown::Park, 1), Retry::Again { .. }));
+        assert_eq!(place(&Cause::Lost, OnUnknown::Park), RetryAt::SameExecutor);
+        assert!(matches!(decide(Cause::HostLost, OnUnknown::Park, 2), Retry::Again { .. }));
+        assert_eq!(place(&Cause::HostLost, OnUnknown::Park), RetryAt::OtherHost);
         assert_eq!(decide(Cause::Lost, OnUnknown::Park, 3), Retry::GiveUp, "three attempts are the bound");
         assert_eq!(decide(Cause::Unknown, OnUnknown::Park, 1), Retry::GiveUp, "at most once");
         assert!(matches!(decide(Cause::Unknown, OnUnknown::Rerun, 1), Retry::Again { .. }), "at least once");

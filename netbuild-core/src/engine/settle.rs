@@ -4,9 +4,7 @@ use super::entry::{Stage, conclude};
 use super::machine::{Engine, Now};
 use super::retry::{self, Retry};
 use super::step::{Action, Effects};
-use crate::model::{
-    AttemptId, AttemptNumber, Cause, Change, Ending, Failure, HostName, Outcome, Rank, Report, RetryAt,
-};
+use crate::model::{AttemptId, AttemptNumber, Cause, Change, Ending, Failure, HostName, Outcome, Owner, Rank, Report};
 use crate::port::{Activation, Notice};
 
 impl Engine {
@@ -22,6 +20,7 @@ impl Engine {
         self.policy.finished(&entry.queued);
         if let Some(lane) = self.lanes.get_mut(&executor) {
             lane.live.remove(&rank);
+            lane.asking.remove(&rank);
         }
         self.follow(rank, attempt.number, report.outcome, host, now, out);
     }
@@ -64,14 +63,15 @@ impl Engine {
     ) {
         let Some(entry) = self.entries.get_mut(&rank) else { return };
         let on_unknown = entry.build.spec.on_unknown;
-        match retry::decide(&failure.cause, on_unknown, entry.build.id, number, &self.config) {
+        let retry = retry::decide(&failure.cause, on_unknown, entry.build.id, number, &self.config);
+        entry.avoid.after(&failure.cause, on_unknown, host, &entry.queued.lane);
+        match retry {
+            // What the configuration forbids here needs another executor, and there is none.
+            Retry::Again { .. } if failure.owner() == Owner::Config && !entry.has_choice(now.router) => {
+                self.end(rank, Ending::Failed { failure }, now, out);
+            }
             Retry::GiveUp => self.end(rank, Ending::Failed { failure }, now, out),
-            Retry::Again { after, at } => {
-                match at {
-                    RetryAt::OtherHost => entry.avoid.hosts.extend(host),
-                    RetryAt::OtherExecutor => entry.avoid.executors.push(entry.queued.lane.clone()),
-                    RetryAt::Nowhere | RetryAt::SameExecutor => {}
-                }
+            Retry::Again { after } => {
                 let (build, not_before) = (entry.key(), now.at + after);
                 out.persist.push(Change::Requeued { build: build.clone(), not_before, at: now.at });
                 out.notify.push(Notice::Requeued { build, not_before });

@@ -32,7 +32,8 @@ pub struct Queued {
 ///   but what it was built with.
 /// - `next` and each step cost O(log n) in the builds that wait.
 ///
-/// An answer that breaks the contract is counted and skipped; it never stops a lane for good or loses a build.
+/// An answer that breaks the contract is counted, and nothing more starts in that lane until the next step asks again. It
+/// holds up no other lane and loses no build: at worst those of its lane reach their queue limit.
 pub trait Policy: Debug + Send + 'static {
     /// A build waits in its lane.
     fn enqueued(&mut self, build: &Queued);
