@@ -117,3 +117,83 @@ impl fmt::Debug for Handle {
         f.debug_struct("Handle").field("path", &self.path).field("options", &self.options).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use netbuild_core::port::{Effect, LedgerError};
+    use tokio::join;
+    use tokio::time::sleep;
+
+    use super::super::thread::Command;
+    use super::*;
+
+    /// A handle whose thread is played by the test.
+    fn handle() -> (Handle, mpsc::Receiver<Order>) {
+        let (orders, receiver) = mpsc::channel(WAITING);
+        let handle = Handle {
+            path: PathBuf::from("/data/netbuild.db"),
+            options: SqliteOptions::default(),
+            orders,
+            commits: Arc::default(),
+            queue_changed: Notify::new(),
+            ended: watch::channel(()).1,
+            thread: Mutex::new(None),
+        };
+        (handle, receiver)
+    }
+
+    async fn next(receiver: &mut mpsc::Receiver<Order>) -> Box<dyn Command> {
+        match receiver.recv().await {
+            Some(Order::Run(command)) => command,
+            _ => panic!("a call was sent"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn past_the_deadline_only_a_write_that_was_begun_is_unknown() {
+        for (access, is_begun, expected) in [
+            (Access::Write, false, Effect::None),
+            (Access::Write, true, Effect::Unknown),
+            (Access::Read, false, Effect::None),
+            (Access::Read, true, Effect::None),
+        ] {
+            let (handle, mut receiver) = handle();
+            let call = handle.call(access, |_, _| Ok::<_, Stop<LedgerError>>(()));
+            let thread = async {
+                let command = next(&mut receiver).await;
+                assert!(!is_begun || command.begin());
+                sleep(handle.options.call_deadline * 2).await;
+                assert!(!command.begin(), "what was given up is not begun later");
+            };
+            let (answer, ()) = join!(call, thread);
+            assert_eq!(answer.unwrap_err().effect(), expected, "{access:?}, begun: {is_begun}");
+        }
+    }
+
+    #[tokio::test]
+    async fn of_a_thread_that_died_only_a_write_that_was_begun_is_unknown() {
+        for (is_begun, expected) in [(false, Effect::None), (true, Effect::Unknown)] {
+            let (handle, mut receiver) = handle();
+            let call = handle.write(|_, _| Ok::<_, Stop<LedgerError>>(()));
+            let thread = async {
+                let command = next(&mut receiver).await;
+                assert!(!is_begun || command.begin());
+            };
+            let (answer, ()) = join!(call, thread);
+            assert_eq!(answer.unwrap_err().effect(), expected, "begun: {is_begun}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_whose_caller_went_away_is_not_begun() {
+        let (handle, mut receiver) = handle();
+        let mut call = Box::pin(handle.write(|_, _| Ok::<_, Stop<LedgerError>>(())));
+        let command = tokio::select! {
+            biased;
+            _ = &mut call => panic!("nobody answers"),
+            command = next(&mut receiver) => command,
+        };
+        drop(call);
+        assert!(!command.begin());
+    }
+}

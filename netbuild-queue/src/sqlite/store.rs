@@ -31,8 +31,8 @@ impl SqliteStore {
     /// Opens the file at `path`, or makes it; brings an older schema up to date. The clock dates what is written and ends
     /// leases and waits.
     ///
-    /// It reads the whole file once to see that it is not damaged, which takes about a second for a gigabyte, and has no
-    /// deadline for that reason. Dropping the future gives up.
+    /// It reads the whole file once to see that it is not damaged. That takes longer the larger the file is, so there is no
+    /// deadline; dropping the future gives up.
     ///
     /// # Errors
     /// [`SqliteError`]: the file cannot be opened or made, is locked, is another application's or a newer netbuild's, is
@@ -52,13 +52,14 @@ impl SqliteStore {
             let (path, options, commits) = (path.clone(), options.clone(), commits.clone());
             move || {
                 let found = open::locate(&path).and_then(|path| Ok((open::open(&path, &options)?, path)));
-                let (connection, answer) = match found {
-                    Ok((connection, path)) => (Some(connection), Ok(path)),
-                    Err(error) => (None, Err(error)),
-                };
-                let is_awaited = opened.send(answer).is_ok();
-                if let Some(connection) = connection.filter(|_| is_awaited) {
-                    Worker { connection, clock, orders: receiver, commits }.run();
+                match found {
+                    // When nobody waits any more, the connection goes and closes the file.
+                    Ok((connection, path)) => {
+                        if opened.send(Ok(path)).is_ok() {
+                            Worker { connection, clock, orders: receiver, commits }.run();
+                        }
+                    }
+                    Err(error) => drop(opened.send(Err(error))),
                 }
                 drop(open_until);
             }
