@@ -102,7 +102,8 @@ impl Attempts {
     pub(super) fn look(&self, folder: &Path, mark: &AttemptMark) -> io::Result<Found> {
         let now = self.clock.monotonic();
         let remembered = self.memory().attempts.get(&mark.attempt).cloned().unwrap_or_default();
-        let found = gather(folder, mark, &self.boot_id, &self.children, &remembered, now)?;
+        let cookie = self.folders.cookie(folder, mark);
+        let found = gather(folder, mark, cookie, &self.boot_id, &self.children, &remembered, now)?;
         if let (RunnerFact::Runs { .. }, ExitFact::Ours(_)) = (&found.facts.runner, &found.facts.exit) {
             self.remember(&mark.attempt, |remembered| {
                 remembered.lingers_since.get_or_insert(now);

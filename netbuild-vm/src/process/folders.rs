@@ -21,6 +21,8 @@ const TRASH: &str = ".trash-";
 #[derive(Debug)]
 pub(super) struct Folders {
     root: PathBuf,
+    /// Tells this root from all others on the host.
+    tag: String,
     made: AtomicU64,
 }
 
@@ -50,13 +52,22 @@ impl Folders {
     pub(super) fn open(root: &Path) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(root)?;
         // The runner is told its folder and need not stay in the working directory of the host application.
-        let folders = Folders { root: fs::canonicalize(root)?, made: AtomicU64::new(0) };
+        let metadata = fs::metadata(root)?;
+        let tag = format!("{:x}-{:x}", metadata.dev(), metadata.ino());
+        let folders = Folders { root: fs::canonicalize(root)?, tag, made: AtomicU64::new(0) };
         folders.delete(NEW)?;
         Ok(folders)
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.root.join(name)
+    }
+
+    /// What the processes of an attempt have in their environment. The root is part of it: an executor that works on a copy
+    /// of another one's state, with the same names, must not end the other one's processes.
+    pub(super) fn cookie(&self, folder: &Path, mark: &AttemptMark) -> String {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        format!("{name}.{}.{}", mark.attempt.number, self.tag)
     }
 
     /// The names of all that may be folders of attempts.

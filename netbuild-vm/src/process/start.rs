@@ -8,7 +8,7 @@ use netbuild_core::port::{StartError, StartRequest, Started};
 
 use super::attempts::Attempts;
 use super::error::{FolderBusy, ForeignFolder, from_disk, from_spawn, unavailable};
-use super::facts::{cookie, read_mark};
+use super::facts::read_mark;
 use super::folders::{Lock, LockedFolder};
 use super::judge::{StartDecision, decide_start};
 use super::spawn::spawn;
@@ -96,7 +96,7 @@ impl Attempts {
         request: &StartRequest,
         mark: &AttemptMark,
     ) -> Result<Started, StartError> {
-        let cookie = cookie(request.name.as_str(), mark);
+        let cookie = self.folders.cookie(&folder.path, mark);
         let search_path = self.search_path.as_deref();
         match spawn(&self.options.runner, &folder.path, &cookie, search_path, &request.job) {
             Ok(child) => {

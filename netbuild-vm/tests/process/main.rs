@@ -12,6 +12,8 @@ mod ends;
 mod runner;
 #[cfg(test)]
 mod start;
+#[cfg(test)]
+mod suite;
 
 /// Not a test: the executor starts this binary again as the runner, with this name as its filter.
 #[test]
