@@ -199,9 +199,17 @@ impl Host {
     /// # Errors
     /// [`OutboxError`].
     pub async fn submit(&self, event: Event) -> Result<Recorded, OutboxError> {
-        let mut recorded = self.outbox.record(&[event]).await?;
+        Ok(self.submit_all(&[event]).await?.remove(0))
+    }
+
+    /// Accepts events in their order, all of them or none.
+    ///
+    /// # Errors
+    /// [`OutboxError`].
+    pub async fn submit_all(&self, events: &[Event]) -> Result<Vec<Recorded>, OutboxError> {
+        let recorded = self.outbox.record(events).await?;
         self.publisher.wake();
-        Ok(recorded.remove(0))
+        Ok(recorded)
     }
 
     /// Ends when a part of the host does, which none does by itself.

@@ -1,19 +1,14 @@
 //! The quickstart killed: at named points, at random, frozen, and by Ctrl-C.
 
-#![expect(clippy::unwrap_used, reason = "this is a test")]
-#![expect(clippy::disallowed_methods, reason = "processes are killed after real time")]
-
-mod support;
-
 use std::process::Child;
 use std::time::Duration;
 
+use crate::support::{Bench, QUICK, is_frozen, json, tally, wait_for};
 use netbuild_core::model::{AttemptState, BuildRecord, BuildState, Ending, Outcome};
 use netbuild_core::port::{BuildQuery, History, SystemClock};
 use netbuild_examples::faults::Point;
 use netbuild_queue::sqlite::{SqliteOptions, SqliteStore};
 use rustix::process::{Pid, Signal, kill_process};
-use support::{Bench, QUICK, is_frozen, json, tally, wait_for};
 
 fn signal(child: &Child, signal: Signal) {
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
@@ -137,7 +132,7 @@ fn ctrl_c_ends_the_whole_group_and_the_ledger_says_cancelled() {
     // Ignores TERM, as do its children: only KILL ends it.
     let command = "trap '' TERM; (while :; do sleep 1; done) & echo deaf; while :; do sleep 1; done";
     let quickstart = bench.quickstart(command, &["--grace", "1s"]).spawn().unwrap();
-    wait_for("the command to run", || bench.processes().iter().any(|line| line.contains("sleep")).then_some(()));
+    wait_for("the command to run", || bench.processes().iter().any(|(_, line)| line.contains("sleep")).then_some(()));
     signal(&quickstart, Signal::INT);
     let output = quickstart.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
