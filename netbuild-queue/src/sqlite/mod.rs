@@ -2,7 +2,8 @@
 //! [`Ledger`](netbuild_core::port::Ledger) in one SQLite file.
 //!
 //! [`SqliteStore`] opens or makes the file and gives the ports over it. Several stores, also of several processes, may
-//! share a file. It must be on a local disk: a network file system is refused.
+//! share a file. It must be on a local disk: a network file system is refused. While it is open, a process reads or copies
+//! it with SQLite only (`VACUUM INTO` makes a copy): on POSIX, closing any other descriptor of the file takes its locks away.
 //!
 //! ```
 //! use std::sync::Arc;

@@ -1,12 +1,12 @@
 //! Opening a file: refuse what is not ours or not safe, set what the promises need, check, migrate.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+use std::{fs, io};
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::error::{SqliteError, explain_sql};
 use super::file_system::network_file_system;
@@ -29,10 +29,16 @@ const SETTINGS: &[(&str, &str, &str)] = &[
 ];
 
 /// Opens or makes the file and brings it to the latest schema.
+///
+/// Nothing here opens the file but SQLite: on POSIX, closing any other descriptor of it would take away the locks that
+/// stores of this process have on it.
 pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<Connection, SqliteError> {
     let explain = |error| explain_sql(path.to_owned(), Arc::new(error), options);
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(explain)?;
+    let is_new = !path.exists();
+    let mut connection = Connection::open_with_flags(path, FLAGS).map_err(explain)?;
+    if is_new {
+        keep_private(path).map_err(|error| SqliteError::Open { path: path.to_owned(), source: Arc::new(error) })?;
+    }
     connection.busy_timeout(options.busy_timeout.min(LONGEST_BUSY_TIMEOUT)).map_err(explain)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     match schema::look(&mut connection).map_err(explain)? {
@@ -51,35 +57,43 @@ pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<Connection, S
     Ok(connection)
 }
 
+const FLAGS: OpenFlags =
+    OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_CREATE).union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 /// What SQLite's busy handler can count, about 24 days.
-const LONGEST_BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_millis(i32::MAX as u64);
+const LONGEST_BUSY_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
 /// More than the stores have statements.
 const STATEMENTS: usize = 100;
+/// How often processes that make the same file at the same time wait for each other.
+const MEETINGS: usize = 100;
 
-/// The absolute path of the file, which is made when it is not there: readable by this user only, because it holds the
-/// name key. SQLite gives its other files the same mode.
+/// The absolute path of a file that is there or may be made, which must not be on a network file system.
 pub(super) fn locate(path: &Path) -> Result<PathBuf, SqliteError> {
     let failed = |error: io::Error| SqliteError::Open { path: path.to_owned(), source: Arc::new(error) };
-    let mut make = fs::OpenOptions::new();
-    make.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut make, 0o600);
-    make.open(path).map_err(failed)?;
     // Absolute, so that no name has a meaning of its own to SQLite, as `:memory:` has.
-    let path = fs::canonicalize(path).map_err(failed)?;
+    let path = path::absolute(path).map_err(failed)?;
+    let folder = path.parent().unwrap_or(&path);
+    let place = fs::canonicalize(&path).or_else(|_| fs::canonicalize(folder)).map_err(failed)?;
     // Only Linux has this file; elsewhere the settings that are read back must do.
     let mountinfo = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    match network_file_system(&mountinfo, &path) {
+    match network_file_system(&mountinfo, &place) {
         Some(kind) => Err(SqliteError::NetworkFileSystem { file_system: kind.to_owned(), path }),
         None => Ok(path),
     }
 }
 
+/// Lets only this user read the file, because it will hold the name key. SQLite gives its other files the same mode.
+fn keep_private(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}
+
 fn set(connection: &Connection, path: &Path, options: &SqliteOptions) -> Result<(), SqliteError> {
     let explain = |error| explain_sql(path.to_owned(), Arc::new(error), options);
     for &(setting, value, wanted) in SETTINGS {
-        // Some settings answer with a row and some do not; what counts is what is read back.
-        connection.pragma(None, setting, value, |_| Ok(())).map_err(explain)?;
+        change(connection, setting, value).map_err(explain)?;
         let found = read(connection, setting).map_err(explain)?;
         if found != wanted {
             return Err(SqliteError::Setting { path: path.to_owned(), setting, wanted, found });
@@ -88,6 +102,19 @@ fn set(connection: &Connection, path: &Path, options: &SqliteOptions) -> Result<
     let page_size: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0)).map_err(explain)?;
     let pages = super::value::int(options.max_file_bytes) / page_size.max(1);
     connection.pragma(None, "max_page_count", pages.max(1), |_| Ok(())).map_err(explain)
+}
+
+fn change(connection: &Connection, setting: &str, value: &str) -> rusqlite::Result<()> {
+    for _ in 0..MEETINGS {
+        // Some settings answer with a row and some do not; what counts is what is read back.
+        match connection.pragma(None, setting, value, |_| Ok(())) {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {}
+            done => return done,
+        }
+        // When two change the journal mode at once, SQLite answers busy without waiting. Asking for the write lock waits.
+        connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?;
+    }
+    connection.pragma(None, setting, value, |_| Ok(()))
 }
 
 fn read(connection: &Connection, setting: &str) -> rusqlite::Result<String> {

@@ -182,3 +182,20 @@ async fn many_stores_can_make_one_file_at_once() {
 async fn try_open_cloned(folder: &Folder) -> SqliteStore {
     try_open(&folder.file()).await.unwrap()
 }
+
+/// On POSIX a process loses its locks on a file when it closes any descriptor of it, and other processes then take the
+/// file for closed.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn opening_a_file_again_keeps_the_locks_on_it() {
+    use std::os::unix::fs::MetadataExt;
+    let folder = Folder::new();
+    let first = open(&folder.file()).await;
+    let inode = format!(":{} ", fs::metadata(folder.file()).unwrap().ino());
+    let locks = || fs::read_to_string("/proc/locks").unwrap().lines().filter(|lock| lock.contains(&inode)).count();
+    let before = locks();
+    assert!(before > 0, "an open file is locked");
+    let second = open(&folder.file()).await;
+    assert_eq!(locks(), before);
+    drop((first, second));
+}
