@@ -14,7 +14,7 @@ use netbuild_core::port::{
     Clock, Executor, ExecutorCapabilities, ExecutorError, ExecutorEvent, Listing, LogChunk, Observed, Phase,
     StartError, StartRequest, Started,
 };
-use netbuild_core::testkit::conformance::executor::{self, ExecutorUnderTest, TestCommand, request};
+use netbuild_core::testkit::conformance::executor::{self, ExecutorUnderTest, READY, TestCommand, request};
 use netbuild_core::testkit::conformance::{Subject, Verdict};
 use netbuild_core::testkit::{FakeExecutor, FakeExecutorHandle, Play, TokioClock};
 
@@ -137,8 +137,8 @@ fn play(shell: &str, fault: Option<Fault>) -> Play {
         (None, Some(lines)) => {
             Play::succeeds_after(time).logging((1..=lines).map(|n| format!("line {n}\n")).collect::<String>())
         }
-        (None, None) if is(TestCommand::RunUntilCancelled) => Play::runs_on(),
-        (None, None) if is(TestCommand::IgnoreTerm) => Play::runs_on().ignoring_term(),
+        (None, None) if is(TestCommand::RunUntilCancelled) => Play::runs_on().logging(READY),
+        (None, None) if is(TestCommand::IgnoreTerm) => Play::runs_on().logging(READY).ignoring_term(),
         (None, None) => Play::succeeds_after(time),
     };
     if fault == Some(WaitsOutTheGrace) { play.ignoring_term() } else { play }

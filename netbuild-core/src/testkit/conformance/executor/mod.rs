@@ -9,7 +9,7 @@ mod end;
 mod under_test;
 mod view;
 
-pub use under_test::{Destroy, ExecutorUnderTest, MakeRequest, TestCommand, request};
+pub use under_test::{Destroy, ExecutorUnderTest, MakeRequest, READY, TestCommand, request};
 
 use super::report::Report;
 use super::suite::{Case, Stop, Subject, check, equal, list};

@@ -12,6 +12,9 @@ use crate::model::{AttemptId, AttemptNumber, GatewayAccess, Job, JobRules, NameK
 use crate::port::{Executor, Phase, StartRequest, Started};
 use crate::testkit::fixtures;
 
+/// What a command that runs on writes once it is where it shall be.
+pub const READY: &str = "ready";
+
 /// What the command of an attempt does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TestCommand {
@@ -19,9 +22,9 @@ pub enum TestCommand {
     Succeed,
     /// Ends with a code other than 0.
     Exit(i32),
-    /// Runs on until it gets TERM.
+    /// Writes the line [`READY`], and runs on until it gets TERM.
     RunUntilCancelled,
-    /// Runs on and ignores TERM.
+    /// Ignores TERM from then on, writes the line [`READY`], and runs on.
     IgnoreTerm,
     /// Writes the lines `line 1` to `line n` and ends with 0.
     LogLines(u32),
@@ -33,8 +36,8 @@ impl TestCommand {
         match self {
             TestCommand::Succeed => "exit 0".to_owned(),
             TestCommand::Exit(code) => format!("exit {code}"),
-            TestCommand::RunUntilCancelled => "exec sleep 100000".to_owned(),
-            TestCommand::IgnoreTerm => "trap '' TERM; while :; do sleep 0.05; done".to_owned(),
+            TestCommand::RunUntilCancelled => format!("echo {READY}; exec sleep 100000"),
+            TestCommand::IgnoreTerm => format!("trap '' TERM; echo {READY}; while :; do sleep 0.05; done"),
             TestCommand::LogLines(lines) => {
                 format!("n=1; while [ $n -le {lines} ]; do echo \"line $n\"; n=$((n + 1)); done")
             }
@@ -113,10 +116,18 @@ impl ExecutorUnderTest {
         }
     }
 
-    /// Starts an attempt and waits until it runs.
+    /// Starts an attempt and waits until it runs, and its command is ready: a runner that has only begun may not yet be
+    /// able to hand on a TERM.
     pub(super) async fn run(&self, attempt: &AttemptId, command: TestCommand) -> Result<(), Stop> {
         self.create(attempt, command).await?;
-        self.wait(attempt, "runs", |phase| matches!(phase, Some(Phase::Running { .. })).then_some(())).await
+        self.wait(attempt, "runs", |phase| matches!(phase, Some(Phase::Running { .. })).then_some(())).await?;
+        let is_ready = async {
+            while !String::from_utf8_lossy(&self.executor.logs(attempt, 0, 1 << 16).await?.bytes).contains(READY) {
+                sleep(PAUSE).await;
+            }
+            Ok(())
+        };
+        timeout(PATIENCE, is_ready).await.map_err(|_| Stop::failed("the log of what runs can be read"))?
     }
 
     /// Starts an attempt and waits for its end.
