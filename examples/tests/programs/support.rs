@@ -82,7 +82,11 @@ impl Bench {
 pub(crate) fn program() -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let program = tests.parent().and_then(Path::parent).unwrap().join("examples/quickstart");
-    assert!(program.exists(), "{} is missing: `cargo build --workspace --all-features --examples` makes it", program.display());
+    assert!(
+        program.exists(),
+        "{} is missing: `cargo build --workspace --all-features --examples` makes it",
+        program.display()
+    );
     program
 }
 

@@ -1,8 +1,7 @@
 //! The visible deploys: a row for each project and context that has one, and a row for each deploy that was ever visible.
 
 use netbuild_core::model::{
-    AccountId, AttemptId, AttemptNumber, BuildKey, BuildRecord, BuildState, DeployContext, DeployInfo, Ending,
-    LeaderEpoch, ProjectId, Rank, Timestamp,
+    AccountId, AttemptId, BuildKey, BuildRecord, DeployContext, DeployInfo, LeaderEpoch, ProjectId, Rank, Timestamp,
 };
 use netbuild_core::port::{Activation, Deploy, LedgerError};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -39,7 +38,7 @@ pub(super) fn activate(
 ) -> Answer<Activation> {
     lease_rows::fenced(connection, epoch)?;
     let mut record = ledger_rows::load(connection, &attempt.build)?;
-    if let Some(done) = earlier_activation(&record, attempt.number) {
+    if let Some(done) = Activation::earlier(&record, attempt.number) {
         return Ok(done);
     }
     let site = Site::of(&record);
@@ -47,7 +46,7 @@ pub(super) fn activate(
     record.activated(attempt.number, newer, now).map_err(|illegal| Stop::Refused(illegal.into()))?;
     ledger_rows::save(connection, &record)?;
     if newer.is_none()
-        && let Some(info) = deploy_of(&record)
+        && let Some(info) = record.deploy()
     {
         show(connection, &site, &record, info, now)?;
     }
@@ -57,7 +56,7 @@ pub(super) fn activate(
 /// Makes an earlier or a superseded deploy the visible one.
 pub(super) fn reactivate(connection: &Connection, key: &BuildKey, now: Timestamp) -> Answer<()> {
     let record = history_rows::build(connection, key)?.ok_or(Stop::Refused(LedgerError::NoDeploy))?;
-    let info = deploy_of(&record).ok_or(Stop::Refused(LedgerError::NoDeploy))?;
+    let info = record.deploy().ok_or(Stop::Refused(LedgerError::NoDeploy))?;
     show(connection, &Site::of(&record), &record, info, now)
 }
 
@@ -100,26 +99,4 @@ fn show(connection: &Connection, site: &Site, record: &BuildRecord, info: &Deplo
     let deploy = params![account, project, site.context, rank, id, to_json(info), millis(now)];
     connection.prepare_cached(upsert)?.execute(deploy)?;
     Ok(())
-}
-
-/// The deploy of a build whose activation was decided.
-fn deploy_of(record: &BuildRecord) -> Option<&DeployInfo> {
-    match &record.state {
-        BuildState::Ended { ending: Ending::Deployed { deploy } | Ending::Superseded { deploy, .. }, .. } => {
-            Some(deploy)
-        }
-        _ => None,
-    }
-}
-
-/// The answer to an activation that was carried out before.
-fn earlier_activation(record: &BuildRecord, number: AttemptNumber) -> Option<Activation> {
-    let is_last = record.attempts.last().is_some_and(|last| last.number == number);
-    match &record.state {
-        BuildState::Ended { ending: Ending::Deployed { .. }, .. } if is_last => Some(Activation::Visible),
-        BuildState::Ended { ending: Ending::Superseded { by, .. }, .. } if is_last => {
-            Some(Activation::Superseded { by: *by })
-        }
-        _ => None,
-    }
 }
