@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::model::{
-    AccountId, AttemptId, BuildId, BuildKey, BuildRecord, BuildState, DeployContext, DeployInfo, Ending, HolderId,
+    AccountId, AttemptId, BuildId, BuildKey, BuildRecord, BuildState, DeployContext, DeployInfo, HolderId,
     IllegalChange, IllegalChangeKind, LeaderEpoch, Place, ProjectId, PublisherId, Rank, Timestamp,
 };
 use crate::port::{Activation, Admission, Batch, BuildQuery, Cursor, Deploy, Lead, LedgerError, Message};
