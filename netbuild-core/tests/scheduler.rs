@@ -38,7 +38,7 @@ struct World {
 impl World {
     fn new(script: fn(&StartRequest) -> Play) -> Self {
         let time = TokioClock::new(Timestamp::from_millis(1_000_000));
-        let clock: Arc<dyn Clock> = Arc::new(time.clone());
+        let clock: Arc<dyn Clock> = Arc::new(time);
         let outbox = Arc::new(MemoryOutbox::new(fixtures::publisher("api"), 1, 1_000, clock.clone()));
         let queue = Arc::new(MemoryQueue::new(1_000, Duration::from_secs(30), clock.clone()));
         let publisher = Publisher::new(outbox.clone(), queue.clone(), PublisherConfig::default());
