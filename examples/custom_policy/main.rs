@@ -117,7 +117,7 @@ async fn run(args: &Args) -> Result<bool, Box<dyn Error>> {
 
 fn build(site: &Site, priority: Priority, now: Timestamp) -> Result<Build, Box<dyn Error>> {
     let [revision, _] = site.revisions();
-    let repository = RepositoryUrl::parse(&format!("file://{}", site.path().display()))?;
+    let repository = RepositoryUrl::from_path(&site.path().to_string_lossy())?;
     let spec = BuildSpec {
         command: "sleep 0.2".to_owned(),
         publish: None,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use netbuild_core::model::{Build, BuildId, BuildKey, BuildRecord, BuildState, CancelReason};
-use netbuild_core::port::Event;
+use netbuild_core::port::{Deploy, Event};
 use netbuild_examples::host::{Host, HostError};
 use netbuild_runner::gateway::{Origin, OriginError};
 
@@ -77,20 +77,22 @@ async fn ended(host: &Host, keys: &[BuildKey]) -> Result<Option<Vec<BuildRecord>
     Ok((over && records.len() == keys.len()).then_some(records))
 }
 
-/// Writes the visible deploys of a build's project as folders to look at, and points `site` in the state folder to the
-/// current one: what the ledger says is visible, and nothing else. Answers the folder of each build.
+/// Writes the deploys of these builds, and the one that is visible now, as folders to look at, and points `site` in the
+/// state folder to the visible one: to what the ledger says, and nothing else. Answers the folder of each build.
 ///
 /// # Errors
-/// When a deploy cannot be read or written.
+/// When a deploy cannot be read or written. The builds are over all the same.
 pub(crate) async fn show(
     host: &Host,
     state: &Path,
     build: &Build,
+    keys: &[BuildKey],
 ) -> Result<Vec<(BuildId, PathBuf)>, Box<dyn std::error::Error>> {
     let deploys = host.ledger.deploys(&build.account, &build.project, &build.context).await?;
     let origin = Origin::new(host.origin.clone());
     let mut folders = Vec::new();
-    for deploy in deploys {
+    let wanted = |deploy: &Deploy| deploy.current || keys.iter().any(|key| key.build == deploy.build);
+    for deploy in deploys.into_iter().filter(wanted) {
         let folder = state.join("deploys").join(deploy.info.manifest.to_string());
         match origin.materialize(&build.account, &build.project, &deploy.info.manifest, &folder).await {
             Ok(_) | Err(OriginError::Exists(_)) => {}

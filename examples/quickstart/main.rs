@@ -13,6 +13,7 @@ mod unfinished;
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -115,7 +116,11 @@ async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     showing.spawn(async move { progress.run(view.as_mut(), logs.as_ref(), &clock).await });
 
     let (interrupted, records) = deploy::wait(&mut host, &keys).await?;
-    let folders: BTreeMap<_, _> = deploy::show(&host, &state, &asked).await?.into_iter().collect();
+    let shown = deploy::show(&host, &state, &asked, &keys).await;
+    let folders: BTreeMap<_, _> = shown.map(|folders| folders.into_iter().collect()).unwrap_or_else(|error| {
+        eprintln!("the deploys cannot be looked at here: {error}");
+        BTreeMap::new()
+    });
     let logs = host.logs.clone();
     // The observer goes with the host, and the progress ends with the observer.
     host.stop().await?;
@@ -128,10 +133,11 @@ async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     }
     show_failures(logs.as_ref(), &records).await;
     let summary = Summary::new(&records, |record| folders.get(&record.build.id).cloned());
-    if args.json {
-        println!("{}", summary.to_json());
-    } else {
-        print!("{}", closing::closing(&summary, &titles));
+    let result = if args.json { summary.to_json() + "\n" } else { closing::closing(&summary, &titles) };
+    match std::io::stdout().write_all(result.as_bytes()) {
+        // Whoever read it has enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+        written => written?,
     }
     Ok(match (interrupted, over && summary.succeeded()) {
         (true, _) => ExitCode::from(INTERRUPTED),
@@ -149,9 +155,13 @@ async fn show_failures(logs: &dyn LogStore, records: &[BuildRecord]) {
     for record in records {
         let BuildState::Ended { ending, .. } = &record.state else { continue };
         let Ending::Failed { failure } = ending else { continue };
-        let Some(last) = record.attempts.last() else { continue };
-        eprintln!("\nfailed: {failure}; the end of its log:");
-        for line in log_tail(logs, &record.key().attempt(last.number), TAIL).await {
+        let lines = match record.attempts.last() {
+            Some(last) => log_tail(logs, &record.key().attempt(last.number), TAIL).await,
+            None => Vec::new(),
+        };
+        let end = if lines.is_empty() { "it has no log" } else { "the end of its log:" };
+        eprintln!("\nfailed: {failure}; {end}");
+        for line in lines {
             eprintln!("  {line}");
         }
     }

@@ -32,8 +32,13 @@ impl Unfinished {
                 let beside = folder.join(format!("{run}.new"));
                 fs::write(&beside, &run)?;
                 fs::File::open(&beside)?.sync_all()?;
-                fs::rename(&beside, &note)?;
-                run
+                // Another process may begin the same run at this moment: one note is made, and both read it.
+                let linked = fs::hard_link(&beside, &note);
+                fs::remove_file(&beside)?;
+                match linked {
+                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                    _ => fs::read_to_string(&note)?,
+                }
             }
             Err(error) => return Err(error),
         };
@@ -50,7 +55,11 @@ impl Unfinished {
     /// # Errors
     /// When the note cannot be removed.
     pub(crate) fn over(self) -> io::Result<()> {
-        fs::remove_file(self.note)
+        match fs::remove_file(self.note) {
+            // Another process was at the same run, and saw its end first.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
     }
 }
 

@@ -86,7 +86,7 @@ pub struct Host {
     executor: Arc<ProcessExecutor>,
     shutdown: CancellationToken,
     tasks: JoinSet<Result<(), LedgerError>>,
-    _lock: Option<File>,
+    _lock: File,
 }
 
 /// Why a host cannot run.
@@ -132,7 +132,7 @@ impl Host {
     pub async fn start(options: HostOptions, policy: PolicyFactory) -> Result<Host, HostError> {
         let state = &options.state;
         make_folder(state)?;
-        let lock = if options.shared { None } else { Some(lock(state)?) };
+        let lock = lock(state, options.shared)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
 
         let store = SqliteStore::open(state.join("netbuild.db"), SqliteOptions::default(), clock.clone()).await?;
@@ -278,12 +278,13 @@ fn make_folder(path: &Path) -> Result<(), HostError> {
     std::fs::create_dir_all(path).map_err(|source| HostError::State { path: path.to_owned(), source })
 }
 
-/// Locks the state folder for the life of the process; the kernel frees it whatever the end.
-fn lock(state: &Path) -> Result<File, HostError> {
+/// Locks the state folder for the life of the process, alone or with others that share it; the kernel frees it whatever
+/// the end.
+fn lock(state: &Path, shared: bool) -> Result<File, HostError> {
     let path = state.join("lock");
     let open = File::options().create(true).truncate(false).write(true).open(&path);
     let file = open.map_err(|source| HostError::State { path: path.clone(), source })?;
-    match file.try_lock() {
+    match if shared { file.try_lock_shared() } else { file.try_lock() } {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(HostError::StateInUse(state.to_owned())),
         Err(TryLockError::Error(source)) => Err(HostError::State { path, source }),

@@ -22,10 +22,6 @@ use super::stop::{Halt, Stop, StopReason};
 /// How long to read on after the command's end, when something that it left still holds its output open.
 const DRAIN: Duration = Duration::from_secs(2);
 
-/// A TERM to the whole group reaches the command and the runner at once; so long a failed command's end is not believed
-/// to be its own.
-const SAME_MOMENT: Duration = Duration::from_millis(100);
-
 const BUFFER: usize = 64 << 10;
 
 /// What to run.
@@ -53,7 +49,7 @@ pub(super) async fn run(call: Call<'_>, log: Arc<Log>, stop: &Stop) -> Result<()
         End::LogFailed(failure) => Err(failure.into()),
         End::Exited(status) => {
             log?;
-            judge(status, stop).await
+            failure(status).map_or(Ok(()), |failure| Err(failure.into()))
         }
         End::Unwaitable(error) => Err(not_started(&error).into()),
     }
@@ -78,6 +74,8 @@ fn start(call: &Call<'_>) -> io::Result<(Child, Receiver)> {
         .stdin(Stdio::null())
         .stdout(writer.try_clone()?)
         .stderr(writer)
+        // A group of its own: scripts signal their own group (`kill 0` in a trap is common), which must not be the runner.
+        .process_group(0)
         .spawn()?;
     Ok((child, Receiver::from_owned_fd(reader.into())?))
 }
@@ -140,16 +138,6 @@ fn flatten(copied: Result<Result<(), Failure>, tokio::task::JoinError>) -> Resul
     copied.unwrap_or_else(|error| Err(Failure::new(Cause::RunnerBroken, format!("the log's writer: {error}"))))
 }
 
-async fn judge(status: ExitStatus, stop: &Stop) -> Result<(), Halt> {
-    match failure(status) {
-        None => Ok(()),
-        Some(failure) => match tokio::time::timeout(SAME_MOMENT, stop.asked()).await {
-            Ok(reason) => Err(Halt::Stopped(reason)),
-            Err(_) => Err(failure.into()),
-        },
-    }
-}
-
 /// What a command's end says, when nobody asked it to end.
 fn failure(status: ExitStatus) -> Option<Failure> {
     match (status.code(), status.signal()) {
@@ -188,20 +176,6 @@ mod tests {
         for (raw, cause) in table {
             assert_eq!(failure(ExitStatus::from_raw(raw)).map(|failure| failure.cause), cause, "{raw}");
         }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_failure_at_the_moment_of_a_stop_is_the_stops() {
-        let failed = ExitStatus::from_raw(15);
-        let stop = Stop::new();
-        let later = async {
-            tokio::time::sleep(SAME_MOMENT / 2).await;
-            stop.ask(StopReason::Terminated);
-        };
-        let (judged, ()) = tokio::join!(judge(failed, &stop), later);
-        assert_eq!(judged, Err(Halt::Stopped(StopReason::Terminated)));
-        let Err(Halt::Failed(failure)) = judge(failed, &Stop::new()).await else { panic!("nobody stopped it") };
-        assert_eq!(failure.cause, Cause::CommandKilled { signal: 15 });
     }
 
     #[test]

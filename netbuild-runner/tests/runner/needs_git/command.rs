@@ -124,6 +124,15 @@ async fn a_term_to_the_whole_group_is_a_cancel_and_not_a_failure_of_the_command(
 }
 
 #[tokio::test]
+async fn a_command_that_signals_its_own_group_does_not_reach_the_runner() {
+    let (bench, repository) = (Bench::new().await, Repository::new());
+    let tidy = bench.attempt(&repository.url(), "trap 'kill 0' EXIT; trap : TERM; sleep 1000 & exit 0").run().await;
+    assert!(matches!(tidy.outcome, Outcome::Succeeded { .. }), "{tidy:?}");
+    let killed = bench.attempt(&repository.url(), "kill -KILL 0").run().await;
+    assert_eq!(cause(&killed), Cause::CommandKilled { signal: 9 });
+}
+
+#[tokio::test]
 async fn the_run_limit_ends_the_command() {
     let (bench, repository) = (Bench::new().await, Repository::new());
     let attempt = bench
