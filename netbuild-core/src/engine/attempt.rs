@@ -50,7 +50,7 @@ impl Engine {
         let steps = self.steps;
         let Some((attempt, live)) = self.live_mut(rank) else { return };
         live.seen_at_step = steps;
-        live.alive_at = now.at;
+        live.seen_at = Some(now.at);
         live.host.clone_from(&host);
         if live.is_told() {
             return;
@@ -95,7 +95,7 @@ impl Engine {
         };
         let steps = self.steps;
         if let Some((_, live)) = self.live_mut(rank) {
-            live.seen_at_step = live.seen_at_step.max(steps);
+            live.seen_at_step = steps;
             if observed.host.is_some() {
                 live.host = observed.host;
             }
@@ -125,14 +125,18 @@ impl Engine {
     }
 
     fn runs(&mut self, rank: Rank, since: Timestamp, now: Now<'_>, out: &mut Effects) {
+        let steps = self.steps;
         let Some((attempt, live)) = self.live_mut(rank) else { return };
         live.unknown_since = None;
-        live.alive_at = now.at;
+        live.seen_at = Some(now.at);
+        live.seen_at_step = steps;
         let was_told = live.is_told();
-        if !matches!(live.contact, Contact::Running { .. }) {
+        if let Contact::Running { until, .. } = &mut live.contact {
+            *until = now.at;
+        } else {
             // A host's clock may be ahead; the run limit must not grow by that.
             let since = since.min(now.at).max(live.planned_at);
-            self.set_contact(rank, Contact::Running { since });
+            self.set_contact(rank, Contact::Running { since, until: now.at });
             out.persist.push(Change::Running { attempt: attempt.clone(), at: since });
             out.notify.push(Notice::Running { attempt });
         }

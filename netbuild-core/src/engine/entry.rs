@@ -1,6 +1,7 @@
 //! A build in the engine's memory: its stages, and when each is due.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::config::EngineConfig;
 use super::retry;
@@ -57,8 +58,8 @@ pub(super) struct Live {
     pub(super) host: Option<HostName>,
     /// The engine's step at which the executor's having it was learnt: only lists asked for later prove an absence.
     pub(super) seen_at_step: u64,
-    /// The last sign of life: a heartbeat, or being seen by the executor.
-    pub(super) alive_at: Timestamp,
+    /// The last sign of life that this engine had: a heartbeat, or being seen by the executor.
+    pub(super) seen_at: Option<Timestamp>,
     pub(super) run_phase: Option<RunPhase>,
     /// Since when nobody can say whether it runs.
     pub(super) unknown_since: Option<Timestamp>,
@@ -74,8 +75,8 @@ pub(super) enum Contact {
     AskAgain { at: Timestamp },
     /// The executor has it.
     Pending { since: Timestamp },
-    /// Its runner runs.
-    Running { since: Timestamp },
+    /// Its runner runs, and was seen to do so until then.
+    Running { since: Timestamp, until: Timestamp },
 }
 
 /// The engine wants the attempt to end.
@@ -164,7 +165,7 @@ impl Live {
             maybe_since: None,
             host: None,
             seen_at_step: 0,
-            alive_at: now,
+            seen_at: None,
             run_phase: None,
             unknown_since: None,
             stop: None,
@@ -184,7 +185,7 @@ impl Live {
         }
         match (self.contact, self.maybe_since) {
             (Contact::Asking, _) => None,
-            (Contact::Running { since }, _) => Some((since + limits.run + config.run_margin, StopReason::RunLimit)),
+            (Contact::Running { since, .. }, _) => Some((since + limits.run + config.run_margin, StopReason::RunLimit)),
             (Contact::Pending { since }, _) | (Contact::AskAgain { .. }, Some(since)) => {
                 Some((since + limits.pending, StopReason::PendingLimit))
             }
@@ -200,15 +201,27 @@ impl Live {
             // The call that is under way may take its effect only now.
             (Contact::Asking, ..) => None,
             (_, Some(since), _) => Some(since),
-            (_, None, stop) => stop.map(|stop| stop.since.max(self.alive_at)),
+            (_, None, stop) => stop.map(|stop| self.seen_at.map_or(stop.since, |seen| seen.max(stop.since))),
         };
         since.map(|since| since + config.fence_after())
+    }
+
+    /// Whether something shows that it ran as long as the build may: its runner's record, or else that it was seen then. That
+    /// the limit has passed meanwhile shows nothing: what ended unseen is not the customer's fault.
+    fn overran(&self, report: &Report, entry: &Entry) -> bool {
+        let recorded = report.phases.iter().map(|phase| phase.millis).reduce(u64::saturating_add);
+        let ran = match (recorded, self.contact) {
+            (Some(millis), _) => Duration::from_millis(millis),
+            (None, Contact::Running { since, until }) => until.since(since),
+            (None, _) => Duration::ZERO,
+        };
+        ran >= entry.build.spec.limits.run
     }
 }
 
 /// What an attempt's end means, given what the engine wanted of it and what the build asked for. The evidence is kept;
 /// a success stays a success, whatever was wanted.
-pub(super) fn conclude(mut report: Report, entry: &Entry, now: Timestamp) -> Report {
+pub(super) fn conclude(mut report: Report, entry: &Entry) -> Report {
     let Some(live) = entry.live() else { return report };
     let publishes = entry.build.spec.publish.is_some();
     let failed = |cause: Cause, report: &Report| {
@@ -228,25 +241,19 @@ pub(super) fn conclude(mut report: Report, entry: &Entry, now: Timestamp) -> Rep
         Outcome::Cancelled => true,
         Outcome::Failed(failure) => matches!(failure.cause, Cause::Lost | Cause::DeletedByOthers),
     };
-    let outcome = match (live.stop.map(|stop| stop.why), live.contact) {
+    let cancelled = report.outcome == Outcome::Cancelled;
+    let outcome = match live.stop.map(|stop| stop.why) {
         // It ended by itself, just before it would have been stopped: what it says counts.
         _ if !ended_by_force => return report,
-        (Some(StopReason::Cancel), _) => Outcome::Cancelled,
-        (Some(StopReason::QueueLimit), _) => failed(Cause::QueueTimeout, &report),
-        (Some(StopReason::PendingLimit), _) => failed(Cause::PendingTimeout, &report),
-        // It vanished, and nothing showed that it ran as long as that: not the customer's.
-        (Some(StopReason::RunLimit), Contact::Running { since })
-            if report.outcome != Outcome::Cancelled && live.alive_at.since(since) < entry.build.spec.limits.run =>
-        {
-            return report;
-        }
-        (Some(StopReason::RunLimit), _) => failed(Cause::RunTimeout, &report),
-        // Nobody here asked for it. An engine before this one may have, for the run limit; else it was a stranger.
-        (None, _) if report.outcome != Outcome::Cancelled => return report,
-        (None, Contact::Running { since }) if now.since(since) >= entry.build.spec.limits.run => {
-            failed(Cause::RunTimeout, &report)
-        }
-        (None, _) => failed(Cause::DeletedByOthers, &report),
+        Some(StopReason::Cancel) => Outcome::Cancelled,
+        Some(StopReason::QueueLimit) => failed(Cause::QueueTimeout, &report),
+        Some(StopReason::PendingLimit) => failed(Cause::PendingTimeout, &report),
+        Some(StopReason::RunLimit) if live.overran(&report, entry) => failed(Cause::RunTimeout, &report),
+        // An engine before this one asked for it.
+        None if cancelled && live.overran(&report, entry) => failed(Cause::RunTimeout, &report),
+        // Nobody here asked for it.
+        Some(StopReason::RunLimit) | None if cancelled => failed(Cause::DeletedByOthers, &report),
+        Some(StopReason::RunLimit) | None => return report,
     };
     report.outcome = outcome;
     report

@@ -30,7 +30,7 @@ impl Engine {
             }
             (BuildState::Queued { since, .. }, _) => Stage::Queued { since: *since },
             (BuildState::Live { attempt }, Some(last)) => {
-                Stage::Live(Box::new(live(*attempt, last, queued_since(&record), now.at)))
+                Stage::Live(Box::new(live(*attempt, last, queued_since(&record))))
             }
             (BuildState::Activating { attempt, deploy }, _) => {
                 Stage::Activating { number: *attempt, deploy: deploy.clone(), again_at: None }
@@ -97,15 +97,14 @@ impl Engine {
 }
 
 /// A live attempt as the ledger knows it.
-fn live(number: AttemptNumber, last: &AttemptRecord, queued_since: Timestamp, now: Timestamp) -> Live {
+fn live(number: AttemptNumber, last: &AttemptRecord, queued_since: Timestamp) -> Live {
     let mut live = Live::new(number, queued_since, last.planned_at);
-    live.alive_at = now;
     live.host.clone_from(&last.host);
     match &last.state {
         // The engine before this one may have asked.
         AttemptState::Planned => live.maybe_since = Some(last.planned_at),
         AttemptState::Pending { since } => live.contact = Contact::Pending { since: *since },
-        AttemptState::Running { since } => live.contact = Contact::Running { since: *since },
+        AttemptState::Running { since } => live.contact = Contact::Running { since: *since, until: *since },
         AttemptState::Settled { at, .. } => live.contact = Contact::Pending { since: *at },
     }
     live

@@ -12,7 +12,7 @@ impl Engine {
     pub(super) fn settle(&mut self, rank: Rank, report: Report, now: Now<'_>, out: &mut Effects) {
         let Some(entry) = self.entries.get(&rank) else { return };
         let (Some(attempt), Some(live)) = (entry.attempt(), entry.live()) else { return };
-        let report = conclude(report, entry, now.at);
+        let report = conclude(report, entry);
         let (host, executor) = (live.host.clone(), entry.queued.lane.clone());
         out.persist.push(Change::Settled { attempt: attempt.clone(), report: report.clone(), at: now.at });
         out.notify.push(Notice::Settled { attempt: attempt.clone(), report: report.clone() });

@@ -3,10 +3,10 @@
 use std::slice::from_ref;
 
 use netbuild_core::engine::{EngineConfig, StartAnswer};
-use netbuild_core::model::{BuildState, Cause, Outcome, Owner, Report};
+use netbuild_core::model::{BuildState, Cause, Outcome, Owner, PhaseTime, Report, RunPhase, Timestamp};
 use netbuild_core::policy::Fifo;
 
-use crate::desk::{Desk, a_build, running, secs, waits};
+use crate::desk::{Desk, a_build, ended, running, secs, waits};
 
 #[test]
 fn too_long_in_the_queue_is_infrastructures_and_final() {
@@ -45,9 +45,38 @@ fn too_long_a_run_is_the_customers_and_final() {
     assert_eq!(desk.cancels(), [], "the runner keeps the limit itself");
     desk.pass(secs(1));
     assert_eq!(desk.cancels(), from_ref(&attempt));
-    desk.sees(&attempt, crate::desk::ended(Report::of(Outcome::Cancelled)));
+    desk.sees(&attempt, ended(stopped_after(316)));
     assert_eq!(desk.failed_with(&attempt.build), Some(Cause::RunTimeout));
     assert_eq!(Cause::RunTimeout.owner(), Owner::Customer);
+}
+
+/// What a runner leaves that was told to stop.
+fn stopped_after(seconds: u64) -> Report {
+    let phase = PhaseTime { phase: RunPhase::Run, began_at: Timestamp::EPOCH, millis: seconds * 1_000 };
+    Report { phases: vec![phase], ..Report::of(Outcome::Cancelled) }
+}
+
+#[test]
+fn a_run_that_an_engine_before_this_one_stopped_is_the_customers_only_if_it_was_too_long() {
+    for (seconds, cause) in [(316, Cause::RunTimeout), (20, Cause::DeletedByOthers)] {
+        let mut desk = Desk::new();
+        let attempt = desk.running();
+        desk.now = desk.now + secs(310);
+        desk.restart(EngineConfig::default());
+        desk.lists(&[(&attempt, ended(stopped_after(seconds)))]);
+        assert_eq!(desk.cause_of(&attempt), Some(cause), "after {seconds} s");
+    }
+}
+
+#[test]
+fn a_restart_is_no_sign_of_life() {
+    let mut desk = Desk::new();
+    let attempt = desk.running();
+    desk.now = desk.now + secs(310);
+    desk.restart(EngineConfig::default());
+    desk.pass(secs(5));
+    desk.lists(&[]);
+    assert_eq!(desk.cause_of(&attempt), Some(Cause::Lost));
 }
 
 #[test]

@@ -27,6 +27,19 @@ fn absent_from_a_list_asked_for_before_the_acceptance_proves_nothing() {
     assert_eq!(desk.cause_of(&attempt), Some(Cause::Lost));
 }
 
+/// The runner can be heard before the start is answered.
+#[test]
+fn absent_from_a_list_asked_for_before_a_heartbeat_proves_nothing() {
+    let mut desk = Desk::new();
+    let attempt = desk.asking();
+    let before = desk.engine.steps();
+    desk.beat(&attempt);
+    desk.listed(before, &[], true);
+    assert_eq!(desk.cause_of(&attempt), None);
+    desk.lists(&[]);
+    assert_eq!(desk.cause_of(&attempt), Some(Cause::Lost));
+}
+
 #[test]
 fn absent_while_the_start_is_not_answered_proves_nothing() {
     let mut desk = Desk::new();
