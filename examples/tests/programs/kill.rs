@@ -92,14 +92,14 @@ fn a_frozen_leader_that_wakes_writes_and_activates_nothing() {
         let mut frozen = bench.quickstart(QUICK, &shared);
         frozen.env("NETBUILD_FREEZE_AT", point.name()).env("NETBUILD_FREEZE_UNTIL", &wake);
         let mut frozen = frozen.spawn().unwrap();
-        // A process that is frozen in a transaction keeps the file's lock, as nobody but the system can end it: such a
-        // freeze is no test of leases, so it is moved on by a moment.
-        wait_for("the leader to freeze outside a transaction", || {
-            let outside = is_frozen(&frozen) && bench.can_write();
-            if is_frozen(&frozen) && !outside {
+        // A process that is frozen while it holds a lock of the system, of the store or of a folder, keeps it until it wakes
+        // or dies, and others wait: such a freeze is no test of leases, so it is moved on by a moment.
+        wait_for("the leader to freeze without a lock", || {
+            let free = is_frozen(&frozen) && bench.is_unlocked();
+            if is_frozen(&frozen) && !free {
                 signal(&frozen, Signal::CONT);
             }
-            outside.then_some(())
+            free.then_some(())
         });
         // A follower leads for as long as its own build takes; the frozen one's may need another.
         let mut followers = 0;

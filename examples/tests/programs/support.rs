@@ -1,6 +1,7 @@
 //! Running the quickstart as a program of its own, and looking at what it left.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -65,11 +66,13 @@ impl Bench {
         self.assert_nothing_runs();
     }
 
-    /// Whether nobody holds the write lock of the store.
-    pub(crate) fn can_write(&self) -> bool {
+    /// Whether nobody holds a lock that others wait for: the write lock of the store, or one of an attempt's folder.
+    pub(crate) fn is_unlocked(&self) -> bool {
         let store = rusqlite::Connection::open(self.state().join("netbuild.db")).unwrap();
         store.busy_timeout(Duration::from_millis(200)).unwrap();
-        store.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_ok()
+        let folders = std::fs::read_dir(self.state().join("attempts")).into_iter().flatten().flatten();
+        let mut folders = folders.filter_map(|entry| File::open(entry.path()).ok());
+        store.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_ok() && folders.all(|folder| folder.try_lock().is_ok())
     }
 
     /// Waits until nothing of any attempt runs.
