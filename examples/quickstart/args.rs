@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
+use netbuild_core::log::MIN_SECRET_BYTES;
 use netbuild_core::model::{AccountId, ProjectId, PublishPath, RepositoryUrl, Revision};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -26,6 +27,12 @@ pub(crate) struct Args {
     pub(crate) origin: Option<PathBuf>,
     /// The longest run of a build; `None` for the default.
     pub(crate) timeout: Option<Duration>,
+    /// The time between TERM and KILL; `None` for the default.
+    pub(crate) grace: Option<Duration>,
+    /// How long a runner works on without an answer; `None` for the default.
+    pub(crate) lease: Option<Duration>,
+    /// Whether other processes may work in the state's folder at the same time.
+    pub(crate) shared: bool,
     /// Whether the result is one JSON object.
     pub(crate) json: bool,
 }
@@ -55,7 +62,7 @@ pub(crate) struct Request {
 #[derive(Parser)]
 #[command(name = "quickstart", version)]
 struct Raw {
-    /// The repository: an https, http, ssh or file URL, or the path of a local one.
+    /// The repository: an https, http or file URL, or the path of a local one.
     #[arg(long, value_name = "URL|PATH", requires = "command", value_parser = opaque)]
     repo: Option<SecretString>,
     /// The branch, tag or full commit id.
@@ -90,6 +97,15 @@ struct Raw {
     /// The longest run of a build, for example 90s, 10m or 1h. Without it 30 minutes.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
+    /// The time between TERM and KILL when a build is cancelled or too long. Without it 10 seconds.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    grace: Option<Duration>,
+    /// How long a runner works on without an answer from this program. Without it 60 seconds.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    lease: Option<Duration>,
+    /// Let other quickstarts work in the same --state at the same time: one leads, and another follows when it dies.
+    #[arg(long, requires = "state")]
+    shared: bool,
     /// Print the result as one JSON object, the last line of standard output.
     #[arg(long)]
     json: bool,
@@ -116,8 +132,8 @@ impl Args {
             }
             _ => Work::Demo,
         };
-        let Raw { account, project, state, origin, timeout, json, .. } = raw;
-        Ok(Args { work, account, project, state, origin, timeout, json })
+        let Raw { account, project, state, origin, timeout, grace, lease, shared, json, .. } = raw;
+        Ok(Args { work, account, project, state, origin, timeout, grace, lease, shared, json })
     }
 }
 
@@ -141,7 +157,7 @@ fn repository(text: &str) -> Result<RepositoryUrl, String> {
     }
     let shown = path.display();
     let unusual = |error| format!("--repo: {shown} cannot be a URL: {error}; move the repository or link to it");
-    RepositoryUrl::parse(&format!("file://{shown}")).map_err(unusual)
+    RepositoryUrl::from_path(path.to_str().ok_or("--repo: the path is not UTF-8")?).map_err(unusual)
 }
 
 fn origin(text: &str) -> Result<PathBuf, String> {
@@ -186,8 +202,10 @@ fn secrets(
             return Err(format!("--secret number {at}: give NAME=VALUE or NAME; {NAME_RULE}"));
         }
         let value = value.ok_or(format!("--secret number {at}: no value, and no variable of that name is set here"))?;
-        if value.is_empty() {
-            return Err(format!("--secret number {at}: the value is empty"));
+        if value.len() < MIN_SECRET_BYTES {
+            return Err(format!(
+                "--secret number {at}: the value has less than {MIN_SECRET_BYTES} bytes and could not be masked in logs"
+            ));
         }
         if secrets.insert(name.to_owned(), SecretString::from(value)).is_some() {
             return Err(format!("--secret number {at}: the same name was given before"));
@@ -270,13 +288,15 @@ mod tests {
         let path = folder.path().canonicalize().unwrap();
         let args = parse(&["--repo", folder.path().to_str().unwrap(), "--command", "true"]).unwrap();
         let Work::Repository(request) = args.work else { panic!("a repository was given") };
-        assert_eq!(request.repository.file_path(), path.to_str());
+        assert_eq!(request.repository.file_path().as_deref(), path.to_str());
         let file = path.join("file");
         std::fs::write(&file, "").unwrap();
         assert!(refusal(&["--repo", file.to_str().unwrap(), "--command", "x"]).contains("give the folder"));
         let spaced = path.join("a b");
         std::fs::create_dir(&spaced).unwrap();
-        assert!(refusal(&["--repo", spaced.to_str().unwrap(), "--command", "x"]).contains("link to it"));
+        let args = parse(&["--repo", spaced.to_str().unwrap(), "--command", "x"]).unwrap();
+        let Work::Repository(request) = args.work else { panic!("a repository was given") };
+        assert_eq!(request.repository.file_path().as_deref(), spaced.to_str());
     }
 
     #[test]
@@ -293,8 +313,9 @@ mod tests {
         assert!(with(&["--origin", "s3://bucket"]).contains("file:///"));
         assert!(with(&["--env", "1A=x"]).contains("digit"));
         assert!(with(&["--env", "A=1", "--env", "A=2"]).contains("given before"));
-        assert!(with(&["--env", "A=1", "--secret", "A=2"]).contains("given before"));
-        assert!(with(&["--secret", "A=1", "--secret", "A=2"]).contains("number 2"));
+        assert!(with(&["--env", "A=1", "--secret", "A=2222"]).contains("given before"));
+        assert!(with(&["--secret", "A=1111", "--secret", "A=2222"]).contains("number 2"));
+        assert!(with(&["--secret", "A=123"]).contains("could not be masked"));
         for time in ["0s", "25h", "9d", "99999999999999999999", "m"] {
             assert!(with(&["--timeout", time]).contains("give a"), "{time}");
         }
@@ -308,6 +329,6 @@ mod tests {
             assert!(text.contains("--secret number 1") && !text.contains("canary"), "{text}");
         }
         let text = refusal(&["--repo", "https://user:canary@git.example/r", "--command", "x"]);
-        assert!(text.contains("as secrets") && !text.contains("canary"), "{text}");
+        assert!(text.contains("take them out") && !text.contains("canary"), "{text}");
     }
 }

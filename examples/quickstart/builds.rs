@@ -27,7 +27,7 @@ pub(crate) fn demo(
     now: Timestamp,
     mut id: impl FnMut() -> BuildId,
 ) -> Result<Vec<Titled>, DemoError> {
-    let repository = RepositoryUrl::parse(&format!("file://{}", site.path().display()))?;
+    let repository = RepositoryUrl::from_path(&site.path().to_string_lossy())?;
     let publish = PublishPath::parse(site::PUBLISH)?;
     let titled = |(revision, title): (_, &str)| {
         let spec = spec(args, site::COMMAND.to_owned(), Some(publish.clone()));
@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(revisions, site.revisions());
         assert!(builds[0].build.id != builds[1].build.id);
         assert_eq!(builds[0].build.spec.limits.run, Duration::from_secs(60));
-        assert_eq!(builds[0].build.source.repository.file_path(), site.path().to_str());
+        assert_eq!(builds[0].build.source.repository.file_path().as_deref(), site.path().to_str());
     }
 
     #[test]

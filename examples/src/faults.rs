@@ -11,8 +11,8 @@ use netbuild_core::model::{
 };
 use netbuild_core::port::{
     Activation, Admission, Batch, BuildQuery, Cursor, Deploy, Executor, ExecutorCapabilities, ExecutorError,
-    ExecutorEvent, History, Lead, LeaderLease, Ledger, LedgerError, Listing, LogChunk, Message, StartError, StartRequest,
-    Started,
+    ExecutorEvent, History, Lead, LeaderLease, Ledger, LedgerError, Listing, LogChunk, Message, StartError,
+    StartRequest, Started,
 };
 use rustix::process::{Signal, getpid, kill_process};
 
@@ -53,7 +53,8 @@ impl Point {
 pub enum Hit {
     /// `kill -9`.
     Kill,
-    /// `kill -STOP`.
+    /// `kill -STOP`, again and again until the file that `NETBUILD_FREEZE_UNTIL` names exists: whoever freezes a process
+    /// may let it run for a moment, for example because it holds a lock of its database.
     Freeze,
 }
 
@@ -73,14 +74,25 @@ impl Fault {
     }
 
     fn reached(self, point: Point) {
-        if let Some((_, hit)) = self.0.filter(|(at, _)| *at == point) {
-            let signal = match hit {
-                Hit::Kill => Signal::KILL,
-                Hit::Freeze => Signal::STOP,
-            };
-            kill_process(getpid(), signal).expect("a process may always signal itself");
+        match self.0.filter(|(at, _)| *at == point) {
+            Some((_, Hit::Kill)) => strike(Signal::KILL),
+            Some((_, Hit::Freeze)) => freeze(),
+            None => {}
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a frozen process does not care which of its threads sleep")]
+fn freeze() {
+    let until = std::env::var_os("NETBUILD_FREEZE_UNTIL").unwrap_or_default();
+    while !std::path::Path::new(&until).exists() {
+        strike(Signal::STOP);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn strike(signal: Signal) {
+    kill_process(getpid(), signal).expect("a process may always signal itself");
 }
 
 /// An executor with a fault.

@@ -2,7 +2,6 @@
 //! a service wires the same parts in its own way.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,12 +13,13 @@ use netbuild_core::intake::{Publisher, PublisherConfig};
 use netbuild_core::log::FileLogStore;
 use netbuild_core::model::{ExecutorName, GatewayKey, HolderId, InvalidName, JobRules, PublisherId};
 use netbuild_core::port::{
-    Clock, Event, Executor, FixedRouter, Ledger, LedgerError, LogStore, Observer, Outbox, OutboxError, Recorded, Secrets,
-    SystemClock,
+    Clock, Event, Executor, FixedRouter, Ledger, LedgerError, LogStore, NoObserver, NoSecrets, Observer, Outbox,
+    OutboxError, Recorded, Secrets, Source, SystemClock,
 };
 use netbuild_core::scheduler::{Handle, PolicyFactory, Scheduler, SchedulerConfig, SchedulerPorts};
-use netbuild_queue::sqlite::{SqliteOptions, SqliteStore};
+use netbuild_queue::sqlite::{SqliteError, SqliteOptions, SqliteStore};
 use netbuild_runner::gateway::{Gateway, GatewayLimits, GatewayParts};
+use netbuild_runner::runner::RUNNER_ARGUMENT;
 use netbuild_vm::process::{ProcessExecutor, ProcessOptions, RunnerCommand};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
@@ -30,26 +30,44 @@ use tokio_util::sync::CancellationToken;
 use crate::faults::{Fault, FaultyExecutor, FaultyLedger};
 
 /// What a host is made of.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct HostOptions {
     /// The folder that holds everything.
     pub state: PathBuf,
     /// The folder of the published files; `None`: `origin` in the state folder.
     pub origin: Option<PathBuf>,
-    /// How many attempts run at once.
+    /// How many attempts run at once. Default 2.
     pub slots: u32,
-    /// The times and bounds of the engine.
+    /// The times and bounds of the engine. Default: its own, but an executor without room is asked again after 200 ms.
     pub engine: EngineConfig,
-    /// How long another scheduler waits after this one died.
+    /// How long another scheduler waits after this one died. Default 2 s.
     pub leader_ttl: Duration,
-    /// Several hosts share the state folder, and one leads.
+    /// Other hosts may use the state folder at the same time, and one of them leads. Default no.
     pub shared: bool,
-    /// The secrets.
+    /// The secrets. Default none.
     pub secrets: Arc<dyn Secrets>,
-    /// Who is told.
+    /// Who is told. Default nobody.
     pub observer: Arc<dyn Observer>,
-    /// A fault, for tests.
+    /// A fault, for tests. Default none.
     pub fault: Fault,
+}
+
+impl HostOptions {
+    /// The defaults over a state folder.
+    pub fn new(state: impl Into<PathBuf>) -> Self {
+        HostOptions {
+            state: state.into(),
+            origin: None,
+            slots: 2,
+            // A slot is free when its runner is gone, a moment after it reported: on one machine that is soon.
+            engine: EngineConfig { ask_again: Duration::from_millis(200), ..EngineConfig::default() },
+            leader_ttl: Duration::from_secs(2),
+            shared: false,
+            secrets: Arc::new(NoSecrets),
+            observer: Arc::new(NoObserver),
+            fault: Fault::default(),
+        }
+    }
 }
 
 /// A running host.
@@ -67,8 +85,8 @@ pub struct Host {
     publisher: Arc<Publisher>,
     executor: Arc<ProcessExecutor>,
     shutdown: CancellationToken,
-    tasks: JoinSet<Result<(), HostError>>,
-    _lock: Option<File>,
+    tasks: JoinSet<Result<(), LedgerError>>,
+    _lock: File,
 }
 
 /// Why a host cannot run.
@@ -76,10 +94,10 @@ pub struct Host {
 #[non_exhaustive]
 pub enum HostError {
     /// Another host works in the state folder.
-    #[error("another process works in {}: wait for its end, or choose another --state", .0.display())]
+    #[error("another process works in {}: wait for its end, or choose another folder", .0.display())]
     StateInUse(PathBuf),
     /// A folder or file of the state could not be made or opened.
-    #[error("{}: {source}", path.display())]
+    #[error("{} cannot be made or opened", path.display())]
     State {
         /// The path.
         path: PathBuf,
@@ -88,17 +106,20 @@ pub enum HostError {
     },
     /// The store cannot be opened.
     #[error("the store of the state folder cannot be opened")]
-    Store(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The origin cannot be opened.
-    #[error("the origin cannot be opened")]
-    Origin(#[source] object_store::Error),
+    Store(#[from] SqliteError),
+    /// The outbox cannot be opened.
+    #[error("the outbox cannot be opened")]
+    Outbox(#[from] OutboxError),
+    /// The executor or the origin cannot be opened.
+    #[error("the executor or the origin cannot be opened")]
+    Part(#[source] Source),
     /// No address for the gateway.
     #[error("the gateway has no address")]
     Gateway(#[source] io::Error),
     /// The ledger failed.
     #[error("the ledger failed")]
     Ledger(#[from] LedgerError),
-    /// The state folder's path has no form as a name.
+    /// A name is none.
     #[error(transparent)]
     Name(#[from] InvalidName),
 }
@@ -109,46 +130,42 @@ impl Host {
     /// # Errors
     /// [`HostError`].
     pub async fn start(options: HostOptions, policy: PolicyFactory) -> Result<Host, HostError> {
-        let state = options.state;
-        make_folder(&state)?;
-        let lock = if options.shared { None } else { Some(lock(&state)?) };
+        let state = &options.state;
+        make_folder(state)?;
+        let lock = lock(state, options.shared)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
 
-        let store = SqliteStore::open(state.join("netbuild.db"), SqliteOptions::default(), clock.clone());
-        let store = store.await.map_err(|error| HostError::Store(error.into()))?;
+        let store = SqliteStore::open(state.join("netbuild.db"), SqliteOptions::default(), clock.clone()).await?;
         let ledger: Arc<dyn Ledger> = Arc::new(FaultyLedger::new(Arc::new(store.ledger()), options.fault));
-        let outbox = store.outbox(PublisherId::new("quickstart")?).await;
-        let outbox: Arc<dyn Outbox> = Arc::new(outbox.map_err(|error| HostError::Store(error.into()))?);
+        let outbox: Arc<dyn Outbox> = Arc::new(store.outbox(PublisherId::new("host")?).await?);
         let queue = Arc::new(store.queue());
-        let logs: Arc<dyn LogStore> = Arc::new(FileLogStore::new(state.join("logs")));
+        let publisher = Arc::new(Publisher::new(outbox.clone(), queue.clone(), PublisherConfig::default()));
+        let rules = JobRules { allow_file: true, ..JobRules::default() };
+        let logs: Arc<dyn LogStore> = Arc::new(FileLogStore::new(state.join("logs"), rules.log_bytes + (1 << 20)));
+        let origin = open_origin(options.origin.clone().unwrap_or_else(|| state.join("origin")))?;
 
-        let origin = options.origin.unwrap_or_else(|| state.join("origin"));
-        make_folder(&origin)?;
-        let origin: Arc<dyn ObjectStore> =
-            Arc::new(LocalFileSystem::new_with_prefix(&origin).map_err(HostError::Origin)?);
-
-        let process = Arc::new(process_executor(&state, options.slots).await?);
-        let faulty: Arc<dyn Executor> = Arc::new(FaultyExecutor::new(process.clone(), options.fault));
+        let process = Arc::new(open_executor(state, options.slots, clock.clone()).await?);
+        let executor: Arc<dyn Executor> = Arc::new(FaultyExecutor::new(process.clone(), options.fault));
         let name = ExecutorName::new("process")?;
 
-        let listener = listen(&state).await.map_err(HostError::Gateway)?;
+        let listener = listen(state, options.shared).await.map_err(HostError::Gateway)?;
         let address = listener.local_addr().map_err(HostError::Gateway)?;
         let holder = HolderId::new(format!("{}-{address}", std::process::id()))?;
         let config = SchedulerConfig {
-            rules: JobRules { allow_file: true, ..JobRules::default() },
-            engine: options.engine,
+            rules,
+            engine: options.engine.clone(),
             leader_ttl: options.leader_ttl,
             compare_every: Duration::from_secs(2),
             ..SchedulerConfig::new(holder, format!("http://{address}"))
         };
         let ports = SchedulerPorts {
-            queue: queue.clone(),
+            queue,
             ledger: ledger.clone(),
-            executors: BTreeMap::from([(name.clone(), faulty)]),
+            executors: BTreeMap::from([(name.clone(), executor)]),
             router: Arc::new(FixedRouter::new(name)),
-            secrets: options.secrets,
+            secrets: options.secrets.clone(),
             logs: logs.clone(),
-            observer: options.observer,
+            observer: options.observer.clone(),
             clock,
         };
         let scheduler = Scheduler::new(ports, config, policy);
@@ -160,7 +177,6 @@ impl Host {
             key: GatewayKey::from(&ledger.name_key().await?),
             limits: GatewayLimits::default(),
         });
-        let publisher = Arc::new(Publisher::new(outbox.clone(), queue, PublisherConfig::default()));
 
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
@@ -170,31 +186,30 @@ impl Host {
             Ok(())
         });
         let token = shutdown.clone();
-        tasks.spawn(async move { gateway.serve(listener, token).await.map_err(HostError::Gateway) });
-        let token = shutdown.clone();
-        tasks.spawn(async move { scheduler.run(token).await.map_err(HostError::Ledger) });
-        Ok(Host {
-            handle,
-            ledger,
-            logs,
-            origin,
-            outbox,
-            publisher,
-            executor: process,
-            shutdown,
-            tasks,
-            _lock: lock,
-        })
+        tasks.spawn(async move {
+            gateway.serve(listener, token).await;
+            Ok(())
+        });
+        tasks.spawn(scheduler.run(shutdown.clone()));
+        Ok(Host { handle, ledger, logs, origin, outbox, publisher, executor: process, shutdown, tasks, _lock: lock })
     }
 
-    /// Accepts an event: Ok once it is durable.
+    /// Accepts an event: Ok once it is durable. The same event again is answered with the build of the first.
     ///
     /// # Errors
     /// [`OutboxError`].
     pub async fn submit(&self, event: Event) -> Result<Recorded, OutboxError> {
-        let mut recorded = self.outbox.record(&[event]).await?;
+        Ok(self.submit_all(&[event]).await?.remove(0))
+    }
+
+    /// Accepts events in their order, all of them or none.
+    ///
+    /// # Errors
+    /// [`OutboxError`].
+    pub async fn submit_all(&self, events: &[Event]) -> Result<Vec<Recorded>, OutboxError> {
+        let recorded = self.outbox.record(events).await?;
         self.publisher.wake();
-        Ok(recorded.remove(0))
+        Ok(recorded)
     }
 
     /// Ends when a part of the host does, which none does by itself.
@@ -203,16 +218,16 @@ impl Host {
     /// Why it ended.
     pub async fn broken(&mut self) -> Result<(), HostError> {
         match self.tasks.join_next().await {
-            Some(Ok(ended)) => ended,
+            Some(Ok(ended)) => Ok(ended?),
             Some(Err(panicked)) => std::panic::resume_unwind(panicked.into_panic()),
             None => Ok(()),
         }
     }
 
-    /// Stops all parts in order. Attempts that run go on, and the next host in this state folder adopts them.
+    /// Stops all parts. Attempts that run go on, and the next host in this state folder adopts them.
     ///
     /// # Errors
-    /// The first part's that failed.
+    /// Of the first part that failed.
     pub async fn stop(mut self) -> Result<(), HostError> {
         self.shutdown.cancel();
         let mut outcome = Ok(());
@@ -224,21 +239,36 @@ impl Host {
     }
 }
 
-async fn process_executor(state: &Path, slots: u32) -> Result<ProcessExecutor, HostError> {
+/// Attempts as processes of this machine; this very program is their runner.
+async fn open_executor(state: &Path, slots: u32, clock: Arc<dyn Clock>) -> Result<ProcessExecutor, HostError> {
     let root = state.join("attempts");
     let program = std::env::current_exe().map_err(|source| HostError::State { path: root.clone(), source })?;
-    let runner = RunnerCommand { program, args: vec![OsString::from(netbuild_runner::runner::RUNNER_ARGUMENT)] };
-    let options = ProcessOptions { slots, ..ProcessOptions::new(root.clone(), runner) };
-    ProcessExecutor::open(options).await.map_err(|error| HostError::Store(error.into()))
+    let runner = RunnerCommand::new(program).arg(RUNNER_ARGUMENT);
+    let options = ProcessOptions { slots, ..ProcessOptions::new(root, runner) };
+    ProcessExecutor::open(options, clock).await.map_err(|error| HostError::Part(error.into()))
 }
 
-/// The address of the last time, if it is free: runners that live on know no other.
-async fn listen(state: &Path) -> io::Result<TcpListener> {
+fn open_origin(folder: PathBuf) -> Result<Arc<dyn ObjectStore>, HostError> {
+    make_folder(&folder)?;
+    let store = LocalFileSystem::new_with_prefix(&folder).map_err(|error| HostError::Part(error.into()))?;
+    Ok(Arc::new(store.with_fsync(true)))
+}
+
+/// The address of the last time, if it is free: runners that live on know no other. Hosts that share a folder have an
+/// address each.
+async fn listen(state: &Path, shared: bool) -> io::Result<TcpListener> {
+    let any = "127.0.0.1:0";
+    if shared {
+        return TcpListener::bind(any).await;
+    }
     let file = state.join("gateway.address");
-    let known = std::fs::read_to_string(&file).unwrap_or_default();
-    let listener = match TcpListener::bind(known.trim()).await {
-        Ok(listener) if listener.local_addr()?.ip().is_loopback() => listener,
-        _ => TcpListener::bind("127.0.0.1:0").await?,
+    let known = std::fs::read_to_string(&file).ok().and_then(|text| text.parse::<std::net::SocketAddr>().ok());
+    let listener = match known.filter(|address| address.ip().is_loopback()) {
+        Some(address) => match TcpListener::bind(address).await {
+            Ok(listener) => listener,
+            Err(_) => TcpListener::bind(any).await?,
+        },
+        None => TcpListener::bind(any).await?,
     };
     std::fs::write(&file, listener.local_addr()?.to_string())?;
     Ok(listener)
@@ -248,12 +278,13 @@ fn make_folder(path: &Path) -> Result<(), HostError> {
     std::fs::create_dir_all(path).map_err(|source| HostError::State { path: path.to_owned(), source })
 }
 
-/// Locks the state folder for the life of the process; the kernel frees it whatever the end.
-fn lock(state: &Path) -> Result<File, HostError> {
+/// Locks the state folder for the life of the process, alone or with others that share it; the kernel frees it whatever
+/// the end.
+fn lock(state: &Path, shared: bool) -> Result<File, HostError> {
     let path = state.join("lock");
     let open = File::options().create(true).truncate(false).write(true).open(&path);
     let file = open.map_err(|source| HostError::State { path: path.clone(), source })?;
-    match file.try_lock() {
+    match if shared { file.try_lock_shared() } else { file.try_lock() } {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(HostError::StateInUse(state.to_owned())),
         Err(TryLockError::Error(source)) => Err(HostError::State { path, source }),

@@ -1,5 +1,7 @@
 //! What the examples of netbuild share: a site to build, progress for people, a summary for programs.
 
+pub mod faults;
+pub mod host;
 pub mod progress;
 pub mod site;
 pub mod summary;

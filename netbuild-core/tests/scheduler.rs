@@ -1,106 +1,28 @@
 //! The driver over stores in memory, in paused time.
 
+#![expect(clippy::unwrap_used, reason = "this is a test")]
+
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use futures_util::StreamExt;
-use futures_util::stream::BoxStream;
-use netbuild_core::engine::EngineConfig;
 use netbuild_core::intake::{Publisher, PublisherConfig};
 use netbuild_core::memory::{MemoryLedger, MemoryLogStore, MemoryOutbox, MemoryQueue};
 use netbuild_core::model::{
-    AttemptId, AttemptNumber, BuildKey, BuildRecord, BuildState, CancelReason, Cause, Ending, ExecutorName, Report,
+    AttemptId, AttemptNumber, BuildKey, BuildRecord, BuildState, CancelReason, Cause, Ending, ExecutorName, Outcome,
     RunPhase, Timestamp,
 };
 use netbuild_core::policy::Fifo;
 use netbuild_core::port::{
-    AttemptControl, Clock, Executor, ExecutorCapabilities, ExecutorError, ExecutorEvent, FixedRouter, Heartbeat,
-    History, Listing, LogChunk, NoObserver, NoSecrets, Observed, Order, Outbox, Phase, Queue, StartError, StartRequest,
-    Started,
+    AttemptControl, Clock, Executor, FixedRouter, Heartbeat, History, NoObserver, NoSecrets, Order, Outbox, Queue,
+    StartRequest,
 };
 use netbuild_core::scheduler::{CancelAnswer, Handle, Scheduler, SchedulerConfig, SchedulerPorts};
-use netbuild_core::testkit::{TokioClock, fixtures};
+use netbuild_core::testkit::{
+    FakeCall, FakeExecutor, FakeExecutorHandle, Play, StartFault, TokioClock, deploy_of, fixtures,
+};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-
-/// Runs each attempt for ten seconds and then ends it as the script says; tells it by lists alone.
-#[derive(Debug)]
-struct ScriptedExecutor {
-    clock: Arc<dyn Clock>,
-    attempts: Mutex<BTreeMap<BuildKey, (AttemptNumber, Timestamp, bool)>>,
-    script: fn(&AttemptId) -> Report,
-    starts: Mutex<Vec<AttemptId>>,
-}
-
-const RUN: Duration = Duration::from_secs(10);
-
-impl ScriptedExecutor {
-    fn new(clock: Arc<dyn Clock>, script: fn(&AttemptId) -> Report) -> Arc<Self> {
-        Arc::new(ScriptedExecutor { clock, attempts: Mutex::default(), script, starts: Mutex::default() })
-    }
-
-    fn observe(&self, key: &BuildKey, &(number, since, cancelled): &(AttemptNumber, Timestamp, bool)) -> Observed {
-        let attempt = key.attempt(number);
-        let over = self.clock.now().since(since) >= RUN;
-        let phase = match (cancelled, over) {
-            (true, _) => Phase::Ended { report: Report::of(netbuild_core::model::Outcome::Cancelled) },
-            (false, true) => Phase::Ended { report: (self.script)(&attempt) },
-            (false, false) => Phase::Running { since },
-        };
-        Observed { attempt, host: None, phase }
-    }
-}
-
-#[async_trait]
-impl Executor for ScriptedExecutor {
-    fn capabilities(&self) -> ExecutorCapabilities {
-        ExecutorCapabilities { slots: Some(2), images: false, survives_scheduler: true, cancel_grace: true }
-    }
-
-    async fn start(&self, request: &StartRequest) -> Result<Started, StartError> {
-        let attempt = request.job.attempt.clone();
-        let mut attempts = self.attempts.lock().unwrap();
-        if let Some(known) = attempts.get(&attempt.build)
-            && known.0 == attempt.number
-        {
-            return Ok(Started::Adopted { observed: self.observe(&attempt.build, known) });
-        }
-        self.starts.lock().unwrap().push(attempt.clone());
-        attempts.insert(attempt.build, (attempt.number, self.clock.now(), false));
-        Ok(Started::Created { host: None })
-    }
-
-    async fn cancel(&self, attempt: &AttemptId, _grace: Duration) -> Result<(), ExecutorError> {
-        if let Some(known) = self.attempts.lock().unwrap().get_mut(&attempt.build) {
-            known.2 = true;
-        }
-        Ok(())
-    }
-
-    async fn list(&self) -> Result<Listing, ExecutorError> {
-        let attempts = self.attempts.lock().unwrap();
-        let attempts = attempts.iter().map(|(key, known)| self.observe(key, known)).collect();
-        Ok(Listing { attempts, complete: true })
-    }
-
-    async fn events(&self) -> Result<BoxStream<'static, ExecutorEvent>, ExecutorError> {
-        Ok(futures_util::stream::pending().boxed())
-    }
-
-    async fn logs(&self, _attempt: &AttemptId, from: u64, _max: usize) -> Result<LogChunk, ExecutorError> {
-        Ok(LogChunk { offset: from, bytes: Default::default(), end: true })
-    }
-
-    async fn remove(&self, attempt: &AttemptId) -> Result<(), ExecutorError> {
-        let mut attempts = self.attempts.lock().unwrap();
-        if attempts.get(&attempt.build).is_some_and(|known| known.0 == attempt.number) {
-            attempts.remove(&attempt.build);
-        }
-        Ok(())
-    }
-}
 
 /// Everything but the scheduler, so that a scheduler can end and another one follow.
 struct World {
@@ -108,19 +30,22 @@ struct World {
     outbox: Arc<MemoryOutbox>,
     queue: Arc<MemoryQueue>,
     ledger: Arc<MemoryLedger>,
-    executor: Arc<ScriptedExecutor>,
+    executor: Arc<FakeExecutor>,
+    attempts: FakeExecutorHandle,
     publisher: Publisher,
 }
 
 impl World {
-    fn new(script: fn(&AttemptId) -> Report) -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(TokioClock::new(Timestamp::from_millis(1_000_000)));
+    fn new(script: fn(&StartRequest) -> Play) -> Self {
+        let time = TokioClock::new(Timestamp::from_millis(1_000_000));
+        let clock: Arc<dyn Clock> = Arc::new(time);
         let outbox = Arc::new(MemoryOutbox::new(fixtures::publisher("api"), 1, 1_000, clock.clone()));
         let queue = Arc::new(MemoryQueue::new(1_000, Duration::from_secs(30), clock.clone()));
         let publisher = Publisher::new(outbox.clone(), queue.clone(), PublisherConfig::default());
         let ledger = Arc::new(MemoryLedger::new(10_000, clock.clone()));
-        let executor = ScriptedExecutor::new(clock.clone(), script);
-        World { clock, outbox, queue, ledger, executor, publisher }
+        let (executor, attempts) = FakeExecutor::new(time, script);
+        attempts.set_slots(Some(2));
+        World { clock, outbox, queue, ledger, executor: Arc::new(executor), attempts, publisher }
     }
 
     fn scheduler(&self, holder: &str) -> (Handle, Running) {
@@ -135,10 +60,7 @@ impl World {
             observer: Arc::new(NoObserver),
             clock: self.clock.clone(),
         };
-        let config = SchedulerConfig {
-            engine: EngineConfig::default(),
-            ..SchedulerConfig::new(fixtures::holder(holder), "http://127.0.0.1:1")
-        };
+        let config = SchedulerConfig::new(fixtures::holder(holder), "http://127.0.0.1:1");
         let scheduler = Scheduler::new(ports, config, Box::new(|| Box::new(Fifo::new())));
         let handle = scheduler.handle();
         let shutdown = CancellationToken::new();
@@ -151,7 +73,8 @@ impl World {
     async fn submit(&self, numbers: std::ops::Range<u64>) -> Vec<BuildKey> {
         let mut keys = Vec::new();
         for n in numbers {
-            let mut build = fixtures::build("acme", "site", n);
+            // A project each: of one project an older deploy that ends later stays invisible.
+            let mut build = fixtures::build("acme", &format!("site-{n}"), n);
             build.spec.secrets.clear();
             keys.push(build.key());
             self.outbox.record(&[fixtures::event(build)]).await.unwrap();
@@ -164,7 +87,21 @@ impl World {
         self.ledger.build(key).await.unwrap().unwrap()
     }
 
+    /// The attempts that were started, in order.
+    fn starts(&self) -> Vec<AttemptId> {
+        let start = |call| match call {
+            FakeCall::Start(attempt) => Some(attempt),
+            _ => None,
+        };
+        self.attempts.calls().into_iter().filter_map(start).collect()
+    }
+
+    /// How the builds end, within an hour of virtual time.
     async fn ended(&self, keys: &[BuildKey]) -> Vec<Ending> {
+        tokio::time::timeout(Duration::from_secs(3_600), self.endings(keys)).await.expect("every build ends")
+    }
+
+    async fn endings(&self, keys: &[BuildKey]) -> Vec<Ending> {
         let mut endings = Vec::new();
         for key in keys {
             let ending = loop {
@@ -177,6 +114,10 @@ impl World {
         }
         endings
     }
+}
+
+fn first(build: &BuildKey) -> AttemptId {
+    build.attempt(AttemptNumber::FIRST)
 }
 
 struct Running {
@@ -196,8 +137,14 @@ impl Running {
     }
 }
 
-fn deploys(_: &AttemptId) -> Report {
-    fixtures::succeeded(Some(fixtures::deploy(1)))
+const RUN: Duration = Duration::from_secs(10);
+
+fn deploys(request: &StartRequest) -> Play {
+    Play::deploys_after(RUN, deploy_of(&request.job.attempt))
+}
+
+fn all_deployed(endings: &[Ending]) -> bool {
+    endings.iter().all(|ending| matches!(ending, Ending::Deployed { .. }))
 }
 
 #[tokio::test(start_paused = true)]
@@ -205,38 +152,75 @@ async fn builds_go_from_the_outbox_to_a_deploy() {
     let world = World::new(deploys);
     let (_, scheduler) = world.scheduler("one");
     let keys = world.submit(1..8).await;
-    let endings = tokio::time::timeout(Duration::from_secs(600), world.ended(&keys)).await.unwrap();
-    assert!(endings.iter().all(|ending| matches!(ending, Ending::Deployed { .. })), "{endings:?}");
+    let endings = world.ended(&keys).await;
+    assert!(all_deployed(&endings), "{endings:?}");
     scheduler.stop().await;
-    assert!(world.executor.attempts.lock().unwrap().is_empty(), "every attempt is removed");
+    assert_eq!(world.executor.list().await.unwrap().attempts, [], "every attempt is removed");
+    assert_eq!(world.attempts.most_alive(), 2, "both slots were used, and no more");
     assert_eq!(world.queue.depth().await.unwrap().unacked, 0);
-    let starts: Vec<_> = world.executor.starts.lock().unwrap().iter().map(|id| id.build.build).collect();
-    assert_eq!(starts, keys.iter().map(|key| key.build).collect::<Vec<_>>(), "each once, in order");
+    assert_eq!(world.starts(), keys.iter().map(first).collect::<Vec<_>>(), "each once, in order");
+}
+
+#[tokio::test(start_paused = true)]
+async fn lists_find_what_events_did_not_tell() {
+    let world = World::new(deploys);
+    world.attempts.drop_events(true);
+    let (_, scheduler) = world.scheduler("one");
+    let keys = world.submit(1..4).await;
+    assert!(all_deployed(&world.ended(&keys).await));
+    scheduler.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_without_an_answer_is_asked_again_and_runs_once() {
+    let world = World::new(deploys);
+    world.attempts.fail_start(StartFault::UnknownStarted);
+    world.attempts.fail_start(StartFault::UnknownNotStarted);
+    let (_, scheduler) = world.scheduler("one");
+    let keys = world.submit(1..3).await;
+    assert!(all_deployed(&world.ended(&keys).await));
+    for key in &keys {
+        assert_eq!(world.record(key).await.attempts.len(), 1, "a timeout is not a no");
+    }
+    scheduler.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vanished_attempt_is_lost_and_another_one_deploys() {
+    let world = World::new(deploys);
+    let (_, scheduler) = world.scheduler("one");
+    let keys = world.submit(1..2).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    world.attempts.vanish(&first(&keys[0]));
+    assert!(all_deployed(&world.ended(&keys).await));
+    let record = world.record(&keys[0]).await;
+    assert_eq!(record.attempts[0].state.outcome().map(Outcome::label), Some("lost"));
+    assert_eq!(record.attempts.len(), 2);
+    scheduler.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_crashed_scheduler_is_followed_and_its_attempts_are_adopted() {
     let world = World::new(deploys);
-    let (_, first) = world.scheduler("one");
+    let (_, one) = world.scheduler("one");
     let keys = world.submit(1..4).await;
     tokio::time::sleep(Duration::from_secs(4)).await;
-    first.crash().await;
-    let (_, second) = world.scheduler("two");
-    let endings = tokio::time::timeout(Duration::from_secs(600), world.ended(&keys)).await.unwrap();
-    assert!(endings.iter().all(|ending| matches!(ending, Ending::Deployed { .. })), "{endings:?}");
-    assert_eq!(world.executor.starts.lock().unwrap().len(), 3, "nothing ran twice");
-    second.stop().await;
+    one.crash().await;
+    let (_, two) = world.scheduler("two");
+    assert!(all_deployed(&world.ended(&keys).await));
+    assert_eq!(world.starts().len(), 3, "nothing ran twice");
+    two.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn infrastructure_is_retried_and_a_customers_failure_is_not() {
-    let world = World::new(|attempt| match attempt.number.get() {
-        1 => fixtures::failed(Cause::Lost),
-        _ => fixtures::failed(Cause::CommandFailed { code: 3 }),
+    let world = World::new(|request| match request.job.attempt.number.get() {
+        1 => Play::fails_after(RUN, Cause::Evicted),
+        _ => Play::fails_after(RUN, Cause::CommandFailed { code: 3 }),
     });
     let (_, scheduler) = world.scheduler("one");
     let keys = world.submit(1..2).await;
-    let endings = tokio::time::timeout(Duration::from_secs(600), world.ended(&keys)).await.unwrap();
+    let endings = world.ended(&keys).await;
     assert!(matches!(&endings[0], Ending::Failed { failure } if failure.cause == Cause::CommandFailed { code: 3 }));
     assert_eq!(world.record(&keys[0]).await.attempts.len(), 2);
     scheduler.stop().await;
@@ -247,17 +231,16 @@ async fn runners_are_told_to_go_on_or_to_stop_and_a_cancel_ends_the_build() {
     let world = World::new(deploys);
     let (handle, scheduler) = world.scheduler("one");
     let keys = world.submit(1..2).await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    let attempt = keys[0].attempt(AttemptNumber::FIRST);
+    let attempt = first(&keys[0]);
+    world.attempts.started(&attempt).await;
     let beat = Heartbeat { phase: RunPhase::Run };
     assert!(matches!(handle.heartbeat(&attempt, beat).await.unwrap(), Order::Continue { .. }));
     let stranger = BuildKey { account: fixtures::account("other"), ..keys[0].clone() };
     assert_eq!(handle.cancel(&stranger, CancelReason::User).await.unwrap(), CancelAnswer::TooLate);
-    assert_eq!(handle.heartbeat(&stranger.attempt(AttemptNumber::FIRST), beat).await.unwrap(), Order::Stop);
+    assert_eq!(handle.heartbeat(&first(&stranger), beat).await.unwrap(), Order::Stop);
     assert_eq!(handle.cancel(&keys[0], CancelReason::User).await.unwrap(), CancelAnswer::Asked);
     assert_eq!(handle.heartbeat(&attempt, beat).await.unwrap(), Order::Stop);
-    let endings = tokio::time::timeout(Duration::from_secs(600), world.ended(&keys)).await.unwrap();
-    assert_eq!(endings, [Ending::Cancelled { reason: CancelReason::User }]);
+    assert_eq!(world.ended(&keys).await, [Ending::Cancelled { reason: CancelReason::User }]);
     scheduler.stop().await;
     assert!(handle.heartbeat(&attempt, beat).await.is_err(), "nobody leads any more");
 }
@@ -267,29 +250,41 @@ async fn a_report_settles_at_once_and_is_durable_when_answered() {
     let world = World::new(deploys);
     let (handle, scheduler) = world.scheduler("one");
     let keys = world.submit(1..2).await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    let attempt = keys[0].attempt(AttemptNumber::FIRST);
-    handle.report(&attempt, deploys(&attempt)).await.unwrap();
+    let attempt = first(&keys[0]);
+    world.attempts.started(&attempt).await;
+    handle.report(&attempt, fixtures::succeeded(Some(deploy_of(&attempt)))).await.unwrap();
     assert!(world.record(&keys[0]).await.attempts[0].state.outcome().is_some());
     handle.report(&attempt, fixtures::failed(Cause::Lost)).await.unwrap();
-    let endings = tokio::time::timeout(Duration::from_secs(5), world.ended(&keys)).await.unwrap();
-    assert!(matches!(endings[0], Ending::Deployed { .. }), "a late report changes nothing");
+    assert!(all_deployed(&world.ended(&keys).await), "a late report changes nothing");
     scheduler.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn two_schedulers_take_turns_and_a_shutdown_hands_over_at_once() {
     let world = World::new(deploys);
-    let (_, first) = world.scheduler("one");
+    let (_, one) = world.scheduler("one");
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let (second_handle, second) = world.scheduler("two");
+    let (second, two) = world.scheduler("two");
     let keys = world.submit(1..3).await;
     tokio::time::sleep(Duration::from_secs(3)).await;
-    assert!(second_handle.status().await.is_err(), "the first leads");
-    first.stop().await;
-    let endings = tokio::time::timeout(Duration::from_secs(60), world.ended(&keys)).await.unwrap();
-    assert!(endings.iter().all(|ending| matches!(ending, Ending::Deployed { .. })), "{endings:?}");
-    assert_eq!(second_handle.status().await.unwrap().engine.live, 0);
-    assert_eq!(world.executor.starts.lock().unwrap().len(), 2, "nothing ran twice");
-    second.stop().await;
+    assert!(second.status().await.is_err(), "the first leads");
+    one.stop().await;
+    assert!(all_deployed(&world.ended(&keys).await));
+    assert_eq!(second.status().await.unwrap().engine.live, 0);
+    assert_eq!(world.starts().len(), 2, "nothing ran twice");
+    two.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_build_whose_secret_does_not_exist_fails_by_its_configuration() {
+    let world = World::new(deploys);
+    let (_, scheduler) = world.scheduler("one");
+    let build = fixtures::build("acme", "site", 1);
+    let keys = [build.key()];
+    world.outbox.record(&[fixtures::event(build)]).await.unwrap();
+    world.publisher.publish_pending().await.unwrap();
+    let endings = world.ended(&keys).await;
+    assert!(matches!(&endings[0], Ending::Failed { failure } if failure.cause == Cause::SecretMissing));
+    assert_eq!(world.starts(), [], "nothing was started");
+    scheduler.stop().await;
 }

@@ -1,13 +1,15 @@
-//! Stores for netbuild: the ports [`Queue`](netbuild_core::port::Queue), [`Outbox`](netbuild_core::port::Outbox) and
-//! [`Ledger`](netbuild_core::port::Ledger) over databases and brokers.
+//! Stores for netbuild: the ports `Queue`, `Outbox` and `Ledger` over databases and brokers.
+//!
+//! The host opens a store and hands its ports to intake and to the scheduler. Where a store is a database, it gives all
+//! three ports over the same data, so that "record the event and enqueue its build" is one transaction.
 //!
 //! # Features
-//! | feature | backend | queue | outbox | ledger |
-//! |---|---|---|---|---|
-//! | `sqlite` (default) | one SQLite file, bundled | yes | yes | yes |
+//! | feature | default | what it gives |
+//! |---|---|---|
+//! | `sqlite` | yes | module `sqlite`: all three ports in one SQLite file; SQLite is compiled in, nothing to install |
 //!
-//! # Versions
-//! The minimum supported Rust version is 1.95. Files are migrated forward by themselves, never back.
+//! # Supported Rust
+//! Rust 1.95 and newer.
 
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

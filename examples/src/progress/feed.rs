@@ -112,6 +112,8 @@ impl Progress {
             let Some(lines) = reader.read(logs).await else { break };
             show(view, &attempt.build, lines, clock.now());
         }
+        let more = reader.more(logs).await.then(|| "… the log goes on; not all of it is shown here".to_owned());
+        show(view, &attempt.build, more, clock.now());
         show(view, &attempt.build, reader.finish(), clock.now());
     }
 }

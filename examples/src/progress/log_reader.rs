@@ -70,6 +70,11 @@ impl LogReader {
         Some(self.lines.push(&chunk.bytes))
     }
 
+    /// Whether there is more than was read.
+    pub(crate) async fn more(&self, store: &dyn LogStore) -> bool {
+        read(store, &self.attempt, self.position).await.is_some()
+    }
+
     /// The last line, when it has no line end.
     pub(crate) fn finish(&mut self) -> Option<String> {
         self.lines.finish()

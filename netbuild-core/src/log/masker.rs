@@ -187,6 +187,7 @@ mod tests {
             (&["hunter22", "hunter22-long"], "hunter22-long hunter22-lon", "[masked] [masked]-lon"),
             (&["abcd1234", "1234wxyz"], "abcd1234wxyz", "[masked]"),
             (&["abcdefgh", "cdef"], "abcdefgx cdef", "ab[masked]gx [masked]"),
+            (&["aabb", "ccdd", "bbccddee", "aabbccddeeff"], "aabbccddeeg", "[masked]g"),
             (&["aaaa"], "aaa aaaa aaaaaa", "aaa [masked] [masked]"),
             (&["abcd"], "abcdabcd", "[masked][masked]"),
             (&["line-one\nline-two"], "line-one\nline-two line-two", "[masked] [masked]"),

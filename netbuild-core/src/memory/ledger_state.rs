@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::model::{
-    AccountId, AttemptId, BuildId, BuildKey, BuildRecord, BuildState, DeployContext, DeployInfo, Ending, HolderId,
+    AccountId, AttemptId, BuildId, BuildKey, BuildRecord, BuildState, DeployContext, DeployInfo, HolderId,
     IllegalChange, IllegalChangeKind, LeaderEpoch, Place, ProjectId, PublisherId, Rank, Timestamp,
 };
 use crate::port::{Activation, Admission, Batch, BuildQuery, Cursor, Deploy, Lead, LedgerError, Message};
@@ -98,14 +98,14 @@ impl State {
     ) -> Result<Activation, LedgerError> {
         self.lease.check(epoch)?;
         let mut record = self.build(&attempt.build).ok_or_else(|| unknown(&attempt.build))?.clone();
-        if let Some(done) = earlier_activation(&record, attempt) {
+        if let Some(done) = Activation::earlier(&record, attempt.number) {
             return Ok(done);
         }
         let site = site_key(&record);
         let newer = self.sites.get(&site).map(|site| site.highest).filter(|highest| *highest > record.rank);
         record.activated(attempt.number, newer, now)?;
         if newer.is_none()
-            && let Some(info) = deploy_of(&record)
+            && let Some(info) = record.deploy().cloned()
         {
             self.show(site, &record, info, now);
         }
@@ -139,7 +139,7 @@ impl State {
 
     pub(super) fn reactivate(&mut self, key: &BuildKey, now: Timestamp) -> Result<(), LedgerError> {
         let record = self.build(key).ok_or(LedgerError::NoDeploy)?.clone();
-        let info = deploy_of(&record).ok_or(LedgerError::NoDeploy)?;
+        let info = record.deploy().cloned().ok_or(LedgerError::NoDeploy)?;
         self.show(site_key(&record), &record, info, now);
         Ok(())
     }
@@ -162,27 +162,6 @@ impl State {
 
 fn site_key(record: &BuildRecord) -> SiteKey {
     (record.build.account.clone(), record.build.project.clone(), record.build.context.clone())
-}
-
-fn deploy_of(record: &BuildRecord) -> Option<DeployInfo> {
-    match &record.state {
-        BuildState::Ended { ending: Ending::Deployed { deploy } | Ending::Superseded { deploy, .. }, .. } => {
-            Some(deploy.clone())
-        }
-        _ => None,
-    }
-}
-
-/// The answer to an activation that was carried out before.
-fn earlier_activation(record: &BuildRecord, attempt: &AttemptId) -> Option<Activation> {
-    let is_last = record.attempts.last().is_some_and(|last| last.number == attempt.number);
-    match &record.state {
-        BuildState::Ended { ending: Ending::Deployed { .. }, .. } if is_last => Some(Activation::Visible),
-        BuildState::Ended { ending: Ending::Superseded { by, .. }, .. } if is_last => {
-            Some(Activation::Superseded { by: *by })
-        }
-        _ => None,
-    }
 }
 
 fn unknown(key: &BuildKey) -> IllegalChange {

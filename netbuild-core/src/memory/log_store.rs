@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use crate::log::Mark;
 use crate::model::AttemptId;
 use crate::port::{LogChunk, LogStore, LogStoreError};
 
@@ -70,9 +71,10 @@ impl State {
         if fresh.is_empty() {
             return Ok(next);
         }
+        let at_line_start = self.logs.get(attempt).is_none_or(|log| log.stored.ends_with(b"\n"));
         let mark = match from.saturating_sub(next) {
             0 => String::new(),
-            missing => gap_mark(missing),
+            bytes => Mark::Gap { bytes }.to_line(at_line_start),
         };
         let grown = self.bytes + mark.len() + fresh.len();
         if grown > limit {
@@ -85,10 +87,6 @@ impl State {
         self.bytes = grown;
         Ok(log.next)
     }
-}
-
-fn gap_mark(bytes: u64) -> String {
-    format!("\n[netbuild: gap of {bytes} bytes]\n")
 }
 
 #[cfg(test)]

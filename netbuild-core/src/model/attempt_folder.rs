@@ -31,8 +31,9 @@ impl AttemptFolder {
     pub const WORK: &'static str = "work";
     /// The [`ExitRecord`].
     pub const EXIT: &'static str = "exit.json";
-    /// The environment variable that every process of an attempt inherits: `<build name>.<attempt number>`. By it those
-    /// are found that left the process group.
+    /// The environment variable that every process of an attempt inherits: `<build name>.<attempt number>`, and behind
+    /// another dot what tells the executor apart from others on the same machine. By it those are found that left the
+    /// process group. Only the executor that set it reads it.
     pub const COOKIE: &'static str = "NETBUILD_ATTEMPT";
 }
 

@@ -129,7 +129,7 @@ pub struct Limits {
     #[serde(with = "duration_millis")]
     pub queue: Duration,
     /// The longest time from the start of an attempt until its runner runs (image pull, node start). Default 15
-    /// minutes, above the 9-minute image pull that the story met.
+    /// minutes: pulls of large images were seen to take 9.
     #[serde(with = "duration_millis")]
     pub pending: Duration,
     /// The longest run of the build itself, fetch and upload included. Default 30 minutes.

@@ -303,6 +303,16 @@ impl BuildRecord {
         self.build.key()
     }
 
+    /// The deploy of a build whose activation was decided: visible, or superseded by a newer one.
+    pub fn deploy(&self) -> Option<&DeployInfo> {
+        match &self.state {
+            BuildState::Ended { ending: Ending::Deployed { deploy } | Ending::Superseded { deploy, .. }, .. } => {
+                Some(deploy)
+            }
+            _ => None,
+        }
+    }
+
     /// The attempt that lives, with its record: the last one, as long as it is not settled.
     pub fn live_attempt(&self) -> Option<&AttemptRecord> {
         self.attempts.last().filter(|last| last.state.outcome().is_none())

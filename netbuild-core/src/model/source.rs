@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 /// The repository and the revision that a build fetches.
@@ -59,7 +60,7 @@ pub enum InvalidSource {
     #[error("the transport is not supported: use https://, http://, ssh:// or file:///")]
     Transport,
     /// A user or password in the URL.
-    #[error("the URL holds a user or password: give credentials as secrets instead")]
+    #[error("the URL holds a user or password, which would be stored and logged: take them out")]
     Credentials,
     /// No host, or a host with characters that no host has.
     #[error("the URL has no valid host")]
@@ -72,7 +73,18 @@ pub enum InvalidSource {
     Revision,
 }
 
+/// What a path keeps as it is inside a `file` URL.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
 impl RepositoryUrl {
+    /// The `file` URL of an absolute path; characters that a URL cannot hold are encoded with `%`.
+    ///
+    /// # Errors
+    /// [`InvalidSource`] when the path is too long, not absolute, or has `..` in it.
+    pub fn from_path(path: &str) -> Result<Self, InvalidSource> {
+        Self::parse(&format!("file://{}", utf8_percent_encode(path, PATH)))
+    }
+
     /// Parses a URL.
     ///
     /// # Errors
@@ -100,6 +112,12 @@ impl RepositoryUrl {
         if path.len() < 2 || path.contains(['?', '#', '\\']) || path.split('/').any(|part| part == "..") {
             return Err(InvalidSource::Path);
         }
+        if transport == Transport::File {
+            let decoded = percent_decode_str(path).decode_utf8().map_err(|_| InvalidSource::Path)?;
+            if decoded.contains('\0') || decoded.split('/').any(|part| part == "..") {
+                return Err(InvalidSource::Path);
+            }
+        }
         Ok(RepositoryUrl { transport, text: text.to_owned() })
     }
 
@@ -113,10 +131,13 @@ impl RepositoryUrl {
         &self.text
     }
 
-    /// The local path of a `file` URL.
-    pub fn file_path(&self) -> Option<&str> {
+    /// The local path of a `file` URL, decoded.
+    pub fn file_path(&self) -> Option<String> {
         match self.transport {
-            Transport::File => self.text.strip_prefix("file://"),
+            Transport::File => {
+                let path = self.text.strip_prefix("file://")?;
+                percent_decode_str(path).decode_utf8().ok().map(Into::into)
+            }
             Transport::Https | Transport::Http | Transport::Ssh => None,
         }
     }
@@ -268,6 +289,18 @@ mod tests {
         ];
         for (text, why) in bad {
             assert_eq!(RepositoryUrl::parse(text), Err(why), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_path_becomes_a_url_and_comes_back() {
+        for path in ["/srv/r", "/tmp/sp ace/größe?#%41", "/a/.b/c~d"] {
+            let url = RepositoryUrl::from_path(path).unwrap();
+            assert_eq!(url.file_path().as_deref(), Some(path), "{url}");
+        }
+        assert_eq!(RepositoryUrl::from_path("srv/r"), Err(InvalidSource::Host));
+        for hidden in ["file:///a/%2e%2e/b", "file:///a/%00", "file:///a/%ff"] {
+            assert_eq!(RepositoryUrl::parse(hidden), Err(InvalidSource::Path), "{hidden}");
         }
     }
 

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use super::error::{Effect, Source};
 use super::queue::Message;
 use crate::model::{
-    AccountId, AttemptId, BuildId, BuildKey, BuildRecord, Change, DeployContext, DeployInfo, ExecutorName, HolderId,
-    IllegalChange, LeaderEpoch, NameKey, Place, ProjectId, Rank, Timestamp,
+    AccountId, AttemptId, AttemptNumber, BuildId, BuildKey, BuildRecord, BuildState, Change, DeployContext, DeployInfo,
+    Ending, ExecutorName, HolderId, IllegalChange, LeaderEpoch, NameKey, Place, ProjectId, Rank, Timestamp,
 };
 
 /// A batch of changes of one leader.
@@ -46,6 +46,20 @@ pub enum Activation {
         /// The newer build's rank.
         by: Rank,
     },
+}
+
+impl Activation {
+    /// What an earlier activation of this attempt did: every ledger answers a repetition by it.
+    pub fn earlier(record: &BuildRecord, number: AttemptNumber) -> Option<Self> {
+        let is_last = record.attempts.last().is_some_and(|last| last.number == number);
+        match &record.state {
+            BuildState::Ended { ending: Ending::Deployed { .. }, .. } if is_last => Some(Activation::Visible),
+            BuildState::Ended { ending: Ending::Superseded { by, .. }, .. } if is_last => {
+                Some(Activation::Superseded { by: *by })
+            }
+            _ => None,
+        }
+    }
 }
 
 /// How far a publisher's order was admitted. A duplicate counts: its place is dealt with, and nobody need wait for it.

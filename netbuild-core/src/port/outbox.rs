@@ -60,7 +60,7 @@ pub struct Backlog {
 /// - Opening after a crash finds every acknowledged event; a torn tail of unacknowledged ones is dropped and told.
 ///
 /// # Why this way
-/// It is the record and the story's secondary store in one. A store that is used only while the broker is away has two
+/// It is the record and the fallback for an absent broker in one. A store that is used only while the broker is away has two
 /// orders and a moment at which both are written; with one, a partition only makes `pending` longer.
 ///
 /// # How each backend satisfies it

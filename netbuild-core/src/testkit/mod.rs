@@ -5,10 +5,14 @@
 //! parts as netbuild's.
 
 pub mod conformance;
+mod fake_executor;
 pub mod fixtures;
 mod manual_clock;
 pub mod mocks;
 mod tokio_clock;
 
+pub use fake_executor::{
+    CallFault, FakeCall, FakeCallKind, FakeExecutor, FakeExecutorHandle, LiveAttempts, Play, StartFault, deploy_of,
+};
 pub use manual_clock::ManualClock;
 pub use tokio_clock::TokioClock;

@@ -1,4 +1,4 @@
-//! The leader lease's row, and how far the leader's batches came.
+//! The row of the leader lease, and how far the leader's batches came.
 
 use std::time::Duration;
 
@@ -6,55 +6,88 @@ use netbuild_core::model::{HolderId, LeaderEpoch, Timestamp};
 use netbuild_core::port::{Lead, LedgerError};
 use rusqlite::{Connection, params};
 
-use super::error::Failure;
+use super::error::Stop;
+use super::value::{from_text, int, millis, time, uint};
 
-type Result<T> = std::result::Result<T, Failure<LedgerError>>;
+type Answer<T> = Result<T, Stop<LedgerError>>;
 
-/// Only the newest epoch writes, and only one that was given out.
-pub(super) fn check(connection: &Connection, epoch: LeaderEpoch) -> Result<()> {
-    let current = connection.prepare_cached("SELECT epoch FROM lease")?.query_row([], |row| row.get(0))?;
-    let current = LeaderEpoch(current);
-    if epoch == current && epoch.0 > 0 { Ok(()) } else { Err(Failure::Refused(LedgerError::Fenced { current })) }
+/// The lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Lease {
+    epoch: LeaderEpoch,
+    pub(super) last_batch: u64,
+    /// Who holds it, and until when.
+    holder: Option<(HolderId, Timestamp)>,
 }
 
-/// Counts a batch in. `false`: it is the last one again, and written.
-pub(super) fn take_batch(connection: &Connection, number: u64) -> Result<bool> {
-    let last: u64 = connection.prepare_cached("SELECT last_batch FROM lease")?.query_row([], |row| row.get(0))?;
-    if number == last && last > 0 {
-        return Ok(false);
-    }
-    if number != last + 1 {
-        return Err(Failure::Refused(LedgerError::BatchOrder { expected: last + 1, got: number }));
-    }
-    connection.prepare_cached("UPDATE lease SET last_batch = ?1")?.execute([number])?;
-    Ok(true)
-}
-
-pub(super) fn lead(connection: &Connection, holder: &HolderId, ttl: Duration, now: Timestamp) -> Result<Lead> {
-    let row = "SELECT epoch, holder, until FROM lease";
-    let (epoch, by, until): (u64, Option<String>, u64) =
-        connection.query_row(row, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    let until = Timestamp::from_millis(until);
-    let renews = match by {
-        Some(by) if until > now && by != holder.as_str() => {
-            let by = HolderId::new(by).map_err(|error| Failure::Corrupt(error.into()))?;
-            return Ok(Lead::Taken { by, left: until.since(now) });
+impl Lease {
+    /// What asking for it answers, and the lease after that.
+    fn lead(mut self, holder: &HolderId, ttl: Duration, now: Timestamp) -> (Lead, Lease) {
+        match &self.holder {
+            Some((by, until)) if *until > now && by != holder => {
+                return (Lead::Taken { by: by.clone(), left: until.since(now) }, self);
+            }
+            Some((_, until)) if *until > now => {}
+            _ => {
+                self.epoch.0 += 1;
+                self.last_batch = 0;
+            }
         }
-        Some(_) => until > now,
-        None => false,
-    };
-    // A ttl of centuries must still be a number that SQLite holds.
-    let until = (now + ttl).as_millis().min(i64::MAX as u64);
-    if renews {
-        connection.execute("UPDATE lease SET until = ?1", [until])?;
-        return Ok(Lead::Held { epoch: LeaderEpoch(epoch) });
+        self.holder = Some((holder.clone(), now + ttl));
+        (Lead::Held { epoch: self.epoch }, self)
     }
-    let taken = "UPDATE lease SET epoch = ?1, last_batch = 0, holder = ?2, until = ?3";
-    connection.execute(taken, params![epoch + 1, holder.as_str(), until])?;
-    Ok(Lead::Held { epoch: LeaderEpoch(epoch + 1) })
 }
 
-pub(super) fn resign(connection: &Connection, epoch: LeaderEpoch) -> Result<()> {
-    connection.execute("UPDATE lease SET holder = NULL, until = 0 WHERE epoch = ?1", [epoch.0])?;
+/// Takes, renews or answers who has the lease.
+pub(super) fn lead(connection: &Connection, holder: &HolderId, ttl: Duration, now: Timestamp) -> Answer<Lead> {
+    let (lead, lease) = read(connection)?.lead(holder, ttl, now);
+    write(connection, &lease)?;
+    Ok(lead)
+}
+
+/// Gives the lease back, if the epoch holds it.
+pub(super) fn resign(connection: &Connection, epoch: LeaderEpoch) -> Answer<()> {
+    let lease = read(connection)?;
+    if lease.epoch == epoch {
+        write(connection, &Lease { holder: None, ..lease })?;
+    }
+    Ok(())
+}
+
+/// The lease, if `epoch` is the newest that was given out. The transaction that reads it must be the one that writes.
+pub(super) fn fenced(connection: &Connection, epoch: LeaderEpoch) -> Answer<Lease> {
+    let lease = read(connection)?;
+    if lease.epoch == epoch && epoch.0 > 0 {
+        Ok(lease)
+    } else {
+        Err(Stop::Refused(LedgerError::Fenced { current: lease.epoch }))
+    }
+}
+
+/// Takes down the number of the leader's last batch.
+pub(super) fn set_last_batch(connection: &Connection, number: u64) -> Answer<()> {
+    connection.prepare_cached("UPDATE ledger_lease SET last_batch = ?1")?.execute([int(number)])?;
+    Ok(())
+}
+
+fn read(connection: &Connection) -> Answer<Lease> {
+    let mut select = connection.prepare_cached("SELECT epoch, last_batch, holder, until FROM ledger_lease")?;
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+    let (epoch, last_batch, holder, until): (i64, i64, Option<String>, i64) = select.query_row([], row)?;
+    let holder = match holder {
+        Some(name) => Some((from_text("ledger_lease.holder", &name)?, time(until))),
+        None => None,
+    };
+    Ok(Lease { epoch: LeaderEpoch(uint(epoch)), last_batch: uint(last_batch), holder })
+}
+
+fn write(connection: &Connection, lease: &Lease) -> Answer<()> {
+    let (holder, until) = match &lease.holder {
+        Some((holder, until)) => (Some(holder.as_str()), *until),
+        None => (None, Timestamp::EPOCH),
+    };
+    let update = "UPDATE ledger_lease SET epoch = ?1, last_batch = ?2, holder = ?3, until = ?4";
+    let row = params![int(lease.epoch.0), int(lease.last_batch), holder, millis(until)];
+    connection.prepare_cached(update)?.execute(row)?;
     Ok(())
 }

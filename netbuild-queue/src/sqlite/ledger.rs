@@ -1,5 +1,6 @@
-//! The ledger in the file.
+//! The ledger over the store's thread.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,85 +10,65 @@ use netbuild_core::model::{
 use netbuild_core::port::{
     Activation, Admission, Batch, BuildQuery, Cursor, Deploy, History, Lead, LeaderLease, Ledger, LedgerError, Message,
 };
-use rusqlite::Connection;
 
-use super::error::Failure;
-use super::store::SqliteStore;
-use super::{build_rows, deploy_rows, lease_rows};
+use super::handle::Handle;
+use super::{history_rows, lease_rows, ledger_rows, site_rows};
 
-/// The ledger. Made by [`SqliteStore::ledger`].
+/// The ledger in a SQLite file.
+///
+/// The lease runs by the wall clock of the store that is asked, so processes that share the file should agree on the time
+/// to within a small part of the lease; the fence holds whether they do or not. Every change that was appended is kept in
+/// the table `ledger_change` as well, for people.
 #[derive(Clone, Debug)]
 pub struct SqliteLedger {
-    store: SqliteStore,
+    handle: Arc<Handle>,
 }
 
 impl SqliteLedger {
-    pub(super) fn new(store: SqliteStore) -> Self {
-        SqliteLedger { store }
-    }
-
-    async fn run<T: Send + 'static>(
-        &self,
-        command: impl FnOnce(&Connection) -> Result<T, Failure<LedgerError>> + Send + 'static,
-    ) -> Result<T, LedgerError> {
-        Ok(self.store.writer.run(command).await?)
-    }
-}
-
-#[async_trait]
-impl Ledger for SqliteLedger {
-    async fn name_key(&self) -> Result<NameKey, LedgerError> {
-        self.run(build_rows::name_key).await
-    }
-
-    async fn cursors(&self) -> Result<Vec<Cursor>, LedgerError> {
-        self.run(build_rows::cursors).await
-    }
-
-    async fn open_builds(&self, after: Rank, max: usize) -> Result<Vec<BuildRecord>, LedgerError> {
-        self.run(move |connection| build_rows::open_builds(connection, after, max)).await
-    }
-
-    async fn admit(&self, epoch: LeaderEpoch, batch: &[Message]) -> Result<Vec<Admission>, LedgerError> {
-        let (batch, now) = (batch.to_vec(), self.store.clock.now());
-        self.run(move |connection| {
-            lease_rows::check(connection, epoch)?;
-            build_rows::admit(connection, &batch, now)
-        })
-        .await
-    }
-
-    async fn append(&self, batch: &Batch) -> Result<(), LedgerError> {
-        let batch = batch.clone();
-        self.run(move |connection| {
-            lease_rows::check(connection, batch.epoch)?;
-            if lease_rows::take_batch(connection, batch.number)? {
-                build_rows::apply(connection, &batch)?;
-            }
-            Ok(())
-        })
-        .await
-    }
-
-    async fn activate(&self, epoch: LeaderEpoch, attempt: &AttemptId) -> Result<Activation, LedgerError> {
-        let (attempt, now) = (attempt.clone(), self.store.clock.now());
-        self.run(move |connection| {
-            lease_rows::check(connection, epoch)?;
-            deploy_rows::activate(connection, &attempt, now)
-        })
-        .await
+    pub(super) fn new(handle: Arc<Handle>) -> Self {
+        SqliteLedger { handle }
     }
 }
 
 #[async_trait]
 impl LeaderLease for SqliteLedger {
     async fn lead(&self, holder: &HolderId, ttl: Duration) -> Result<Lead, LedgerError> {
-        let (holder, now) = (holder.clone(), self.store.clock.now());
-        self.run(move |connection| lease_rows::lead(connection, &holder, ttl, now)).await
+        let holder = holder.clone();
+        self.handle.write(move |connection, now| lease_rows::lead(connection, &holder, ttl, now)).await
     }
 
     async fn resign(&self, epoch: LeaderEpoch) -> Result<(), LedgerError> {
-        self.run(move |connection| lease_rows::resign(connection, epoch)).await
+        self.handle.write(move |connection, _| lease_rows::resign(connection, epoch)).await
+    }
+}
+
+#[async_trait]
+impl Ledger for SqliteLedger {
+    async fn name_key(&self) -> Result<NameKey, LedgerError> {
+        self.handle.write(|connection, _| ledger_rows::name_key(connection)).await
+    }
+
+    async fn cursors(&self) -> Result<Vec<Cursor>, LedgerError> {
+        self.handle.read(|connection, _| ledger_rows::cursors(connection)).await
+    }
+
+    async fn open_builds(&self, after: Rank, max: usize) -> Result<Vec<BuildRecord>, LedgerError> {
+        self.handle.read(move |connection, _| history_rows::open_builds(connection, after, max)).await
+    }
+
+    async fn admit(&self, epoch: LeaderEpoch, batch: &[Message]) -> Result<Vec<Admission>, LedgerError> {
+        let batch = batch.to_vec();
+        self.handle.write(move |connection, now| ledger_rows::admit(connection, epoch, &batch, now)).await
+    }
+
+    async fn append(&self, batch: &Batch) -> Result<(), LedgerError> {
+        let batch = batch.clone();
+        self.handle.write(move |connection, _| ledger_rows::append(connection, &batch)).await
+    }
+
+    async fn activate(&self, epoch: LeaderEpoch, attempt: &AttemptId) -> Result<Activation, LedgerError> {
+        let attempt = attempt.clone();
+        self.handle.write(move |connection, now| site_rows::activate(connection, epoch, &attempt, now)).await
     }
 }
 
@@ -95,12 +76,12 @@ impl LeaderLease for SqliteLedger {
 impl History for SqliteLedger {
     async fn build(&self, key: &BuildKey) -> Result<Option<BuildRecord>, LedgerError> {
         let key = key.clone();
-        self.run(move |connection| build_rows::build(connection, &key)).await
+        self.handle.read(move |connection, _| history_rows::build(connection, &key)).await
     }
 
     async fn builds(&self, query: &BuildQuery) -> Result<Vec<BuildRecord>, LedgerError> {
         let query = query.clone();
-        self.run(move |connection| build_rows::builds(connection, &query)).await
+        self.handle.read(move |connection, _| history_rows::builds(connection, &query)).await
     }
 
     async fn deploys(
@@ -109,12 +90,12 @@ impl History for SqliteLedger {
         project: &ProjectId,
         context: &DeployContext,
     ) -> Result<Vec<Deploy>, LedgerError> {
-        let (account, project, context) = (account.clone(), project.clone(), context.clone());
-        self.run(move |connection| deploy_rows::deploys(connection, &account, &project, &context)).await
+        let site = site_rows::Site::new(account, project, context);
+        self.handle.read(move |connection, _| site_rows::deploys(connection, &site)).await
     }
 
     async fn reactivate(&self, key: &BuildKey) -> Result<(), LedgerError> {
-        let (key, now) = (key.clone(), self.store.clock.now());
-        self.run(move |connection| deploy_rows::reactivate(connection, &key, now)).await
+        let key = key.clone();
+        self.handle.write(move |connection, now| site_rows::reactivate(connection, &key, now)).await
     }
 }

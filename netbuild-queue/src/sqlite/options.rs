@@ -1,33 +1,42 @@
-//! What a host can set about the store.
+//! How a store behaves.
 
 use std::time::Duration;
 
-/// Bounds and times of a [`SqliteStore`](super::SqliteStore): plain data with defaults.
+/// Bounds and times of a store. Plain data with defaults; stores that share a file may differ in them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SqliteOptions {
-    /// The most pending messages of an outbox. Default 1,000,000: some gigabytes of disk, days of a partition.
+    /// The most pending messages of one publisher's outbox. Default 100,000: days of a partition for most teams.
     pub outbox_limit: u64,
-    /// The most messages in the queue. Default 1,000,000.
-    pub queue_limit: u64,
-    /// After a receive, how long until an unacked message is handed out again. Default 60 s.
-    pub redelivery_after: Duration,
-    /// How long the queue knows the ids of messages that it stored. Default 24 hours.
-    pub dedupe_window: Duration,
-    /// How long the outbox knows the keys of events that are published. Default 7 days: hosts redeliver webhooks for days.
+    /// How long the key of a published event is remembered. Default 7 days: the longest time after which known code hosts
+    /// send a webhook again.
     pub event_key_age: Duration,
-    /// How long to wait for another process that writes to the file. Default 5 s.
+    /// The most messages in the queue, unacked ones counted. Default 100,000.
+    pub queue_limit: u64,
+    /// After which time an unacked message is handed out again. Default 30 s: the ledger admits within seconds.
+    pub redelivery_after: Duration,
+    /// How long the queue knows the id of a published message. Zero: not at all. Default 1 hour: longer than a publisher
+    /// needs to come back and publish again what it had not marked.
+    pub dedupe_window: Duration,
+    /// How long a call waits for the write lock of another process, at most 24 days. Default 5 s.
     pub busy_timeout: Duration,
+    /// How long a call takes in all. Default 10 s: above `busy_timeout`, so that the better explained answer wins.
+    pub call_deadline: Duration,
+    /// The most bytes of the file, its write-ahead log not counted; past it every write is refused as on a full disk.
+    /// Default 64 GiB.
+    pub max_file_bytes: u64,
 }
 
 impl Default for SqliteOptions {
     fn default() -> Self {
         SqliteOptions {
-            outbox_limit: 1_000_000,
-            queue_limit: 1_000_000,
-            redelivery_after: Duration::from_secs(60),
-            dedupe_window: Duration::from_secs(24 * 3600),
+            outbox_limit: 100_000,
             event_key_age: Duration::from_secs(7 * 24 * 3600),
+            queue_limit: 100_000,
+            redelivery_after: Duration::from_secs(30),
+            dedupe_window: Duration::from_secs(3600),
             busy_timeout: Duration::from_secs(5),
+            call_deadline: Duration::from_secs(10),
+            max_file_bytes: 64 << 30,
         }
     }
 }

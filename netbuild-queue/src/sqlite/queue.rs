@@ -1,88 +1,89 @@
-//! The queue in the file.
+//! The queue over the store's thread.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use netbuild_core::port::{Delivery, Depth, Message, Queue, QueueCapabilities, QueueError, Receipt};
+use tokio::time::{Instant, timeout};
 
-use super::queue_rows;
-use super::store::SqliteStore;
+use super::handle::Handle;
+use super::queue_rows as rows;
 
-/// The queue. Made by [`SqliteStore::queue`].
+/// How often a waiting `receive` looks for what other processes published, and for what is due again.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// The queue in a SQLite file.
+///
+/// A publish by this store ends the wait of its `receive` at once; one by another process within 100 ms.
 #[derive(Clone, Debug)]
 pub struct SqliteQueue {
-    store: SqliteStore,
+    handle: Arc<Handle>,
 }
 
-/// How often a waiting `receive` looks for what other processes published.
-const POLL: Duration = Duration::from_millis(100);
-
 impl SqliteQueue {
-    pub(super) fn new(store: SqliteStore) -> Self {
-        SqliteQueue { store }
+    pub(super) fn new(handle: Arc<Handle>) -> Self {
+        SqliteQueue { handle }
     }
 
+    /// Looks first and takes then: a look does not ask for the write lock.
     async fn take(&self, max: usize) -> Result<Vec<Delivery>, QueueError> {
-        let (options, now) = (self.store.options.clone(), self.store.clock.now());
-        let taken = self
-            .store
-            .writer
-            .run(move |connection| queue_rows::receive(connection, max, now + options.redelivery_after, now));
-        Ok(taken.await?)
+        if !self.handle.read(rows::has_visible).await? {
+            return Ok(Vec::new());
+        }
+        let redelivery_after = self.handle.options.redelivery_after;
+        self.handle.write(move |connection, now| rows::take(connection, max, redelivery_after, now)).await
     }
 }
 
 #[async_trait]
 impl Queue for SqliteQueue {
     fn capabilities(&self) -> QueueCapabilities {
+        let window = self.handle.options.dedupe_window;
         QueueCapabilities {
             atomic_batch: true,
-            dedupe_window: Some(self.store.options.dedupe_window),
+            dedupe_window: (!window.is_zero()).then_some(window),
             durable: true,
-            redelivery_after: self.store.options.redelivery_after,
+            redelivery_after: self.handle.options.redelivery_after,
         }
     }
 
     async fn publish(&self, batch: &[Message]) -> Result<(), QueueError> {
-        let batch = batch.to_vec();
-        let (options, now) = (self.store.options.clone(), self.store.clock.now());
-        let published = self.store.writer.run(move |connection| {
-            queue_rows::publish(connection, &batch, &options, now)
-                .map_err(|failure| failure.map_refused(|limit| QueueError::Full { limit }))
-        });
-        published.await?;
-        self.store.published.notify_waiters();
+        let (batch, limit) = (batch.to_vec(), self.handle.options.queue_limit);
+        let window = self.handle.options.dedupe_window;
+        self.handle.write(move |connection, now| rows::publish(connection, &batch, window, limit, now)).await?;
+        self.handle.queue_changed.notify_waiters();
         Ok(())
     }
 
     async fn receive(&self, max: usize, wait: Duration) -> Result<Vec<Delivery>, QueueError> {
-        let until = tokio::time::Instant::now() + wait;
+        let start = Instant::now();
         loop {
-            // Registered before the look, so that a publish in between is not missed.
-            let mut published = std::pin::pin!(self.store.published.notified());
-            published.as_mut().enable();
-            let taken = self.take(max).await?;
-            let now = tokio::time::Instant::now();
-            if !taken.is_empty() || max == 0 || now >= until {
-                return Ok(taken);
+            // Before the look, so that a publish right after it is not missed.
+            let changed = self.handle.queue_changed.notified();
+            let deliveries = if max == 0 { Vec::new() } else { self.take(max).await? };
+            let left = wait.saturating_sub(start.elapsed());
+            if !deliveries.is_empty() || max == 0 || left.is_zero() {
+                return Ok(deliveries);
             }
-            // The end of the wait is as good a reason to look as a publish.
-            drop(tokio::time::timeout(POLL.min(until - now), published).await);
+            // Either way the next round looks and decides.
+            let _ = timeout(left.min(LOOK_EVERY), changed).await;
         }
     }
 
     async fn ack(&self, receipts: &[Receipt]) -> Result<(), QueueError> {
         let receipts = receipts.to_vec();
-        Ok(self.store.writer.run(move |connection| queue_rows::ack(connection, &receipts)).await?)
+        self.handle.write(move |connection, _| rows::ack(connection, &receipts)).await
     }
 
     async fn nack(&self, receipts: &[Receipt], after: Duration) -> Result<(), QueueError> {
-        let (receipts, visible_at) = (receipts.to_vec(), self.store.clock.now() + after);
-        Ok(self.store.writer.run(move |connection| queue_rows::nack(connection, &receipts, visible_at)).await?)
+        let receipts = receipts.to_vec();
+        self.handle.write(move |connection, now| rows::nack(connection, &receipts, after, now)).await?;
+        self.handle.queue_changed.notify_waiters();
+        Ok(())
     }
 
     async fn depth(&self) -> Result<Depth, QueueError> {
-        let now = self.store.clock.now();
-        Ok(self.store.writer.run(move |connection| queue_rows::depth(connection, now)).await?)
+        self.handle.read(rows::depth).await
     }
 }

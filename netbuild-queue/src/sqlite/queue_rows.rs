@@ -1,112 +1,154 @@
-//! The queue's statements: each function runs inside a transaction that somebody else began.
+//! The rows of the queue: functions of a transaction, a time and their arguments.
+
+use std::time::Duration;
 
 use netbuild_core::model::Timestamp;
 use netbuild_core::port::{Delivery, Depth, Message, QueueError, Receipt};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use super::error::Failure;
-use super::options::SqliteOptions;
+use super::error::Stop;
+use super::value::{count, from_json, millis, millis_after, time, to_json, uint};
 
-type Result<T> = std::result::Result<T, Failure<QueueError>>;
+type Answer<T> = Result<T, Stop<QueueError>>;
 
-/// Old ids removed in one step, so that no publish is slow.
-const PRUNE: usize = 512;
+/// How many old ids a publish forgets at most, beyond twice the size of its batch.
+const FORGOTTEN: usize = 10;
 
-/// Stores a batch; refused with the bound when it would be passed.
+/// Stores a batch, known ids left out. An error leaves rows behind, which the caller takes back.
 pub(super) fn publish(
     connection: &Connection,
     batch: &[Message],
-    options: &SqliteOptions,
+    window: Duration,
+    limit: u64,
     now: Timestamp,
-) -> std::result::Result<(), Failure<u64>> {
-    let forgotten = (now - options.dedupe_window).as_millis();
-    let prune = "DELETE FROM queue_ids WHERE message_id IN
-        (SELECT message_id FROM queue_ids WHERE published_at < ?1 LIMIT ?2)";
-    connection.prepare_cached(prune)?.execute(params![forgotten, PRUNE])?;
-    let mut known = connection.prepare_cached(
-        "INSERT INTO queue_ids VALUES (?1, ?2) ON CONFLICT DO UPDATE SET published_at = ?2 WHERE published_at < ?3",
-    )?;
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO queue (message, published_at, visible_at, deliveries, unacked) VALUES (?1, ?2, ?2, 0, 0)",
-    )?;
-    let mut stored = 0;
-    for message in batch {
-        if known.execute(params![message.build.id.to_string(), now.as_millis(), forgotten])? > 0 {
-            insert.execute(params![serde_json::to_string(message)?, now.as_millis()])?;
-            stored += 1;
-        }
-    }
-    let size: u64 = resize(connection, stored)?;
-    if stored > 0 && size > options.queue_limit {
-        return Err(Failure::Refused(options.queue_limit));
+) -> Answer<()> {
+    let fresh = insert(connection, batch, window, now)?;
+    if fresh > 0 && stored::<QueueError>(connection)? > limit {
+        return Err(Stop::Refused(QueueError::Full { limit }));
     }
     Ok(())
 }
 
-/// Counts messages in and out, because the bound is asked at every publish; answers how many there are.
-fn resize(connection: &Connection, by: i64) -> rusqlite::Result<u64> {
-    let count = "UPDATE queue_size SET messages = messages + ?1 RETURNING messages";
-    connection.prepare_cached(count)?.query_row([by], |row| row.get(0))
+/// How many messages still fit.
+pub(super) fn room<E>(connection: &Connection, limit: u64) -> Result<u64, Stop<E>> {
+    Ok(limit.saturating_sub(stored::<E>(connection)?))
 }
 
-/// Hands out what is visible, oldest first, and hides it until a time.
-pub(super) fn receive(
+/// All messages. SQLite counts the pages' entries and reads no message.
+fn stored<E>(connection: &Connection) -> Result<u64, Stop<E>> {
+    Ok(uint(connection.prepare_cached("SELECT count(*) FROM queue_message")?.query_row([], |row| row.get(0))?))
+}
+
+/// Stores messages whose ids are not known; answers how many that were.
+pub(super) fn insert<E>(
+    connection: &Connection,
+    batch: &[Message],
+    window: Duration,
+    now: Timestamp,
+) -> Result<usize, Stop<E>> {
+    let mut fresh = 0;
+    for message in batch {
+        if window.is_zero() || see(connection, message, window, now)? {
+            let insert = "INSERT INTO queue_message (published_at, visible_at, handed_out, deliveries, message)
+                          VALUES (?1, 0, 0, 0, ?2)";
+            fresh += connection.prepare_cached(insert)?.execute(params![millis(now), to_json(message)])?;
+        }
+    }
+    let delete = "DELETE FROM queue_seen WHERE build_id IN
+                  (SELECT build_id FROM queue_seen WHERE published_at <= ?1 ORDER BY published_at LIMIT ?2)";
+    let steps = count(FORGOTTEN.saturating_add(2 * batch.len()));
+    connection.prepare_cached(delete)?.execute(params![millis(now - window), steps])?;
+    Ok(fresh)
+}
+
+/// Remembers an id; whether it was not known within the window.
+fn see(connection: &Connection, message: &Message, window: Duration, now: Timestamp) -> rusqlite::Result<bool> {
+    let insert = "INSERT INTO queue_seen VALUES (?1, ?2) ON CONFLICT (build_id)
+                  DO UPDATE SET published_at = excluded.published_at WHERE queue_seen.published_at <= ?3";
+    let id = message.build.id.to_string();
+    Ok(connection.prepare_cached(insert)?.execute(params![id, millis(now), millis(now - window)])? == 1)
+}
+
+/// Whether there is something to hand out.
+pub(super) fn has_visible(connection: &Connection, now: Timestamp) -> Answer<bool> {
+    let select = "SELECT EXISTS (SELECT 1 FROM queue_message WHERE visible_at <= ?1)";
+    Ok(connection.prepare_cached(select)?.query_row([millis(now)], |row| row.get(0))?)
+}
+
+/// Hands out at most `max` messages, those published first before the others.
+pub(super) fn take(
     connection: &Connection,
     max: usize,
-    hidden_until: Timestamp,
+    redelivery_after: Duration,
     now: Timestamp,
-) -> Result<Vec<Delivery>> {
-    let mut select = connection
-        .prepare_cached("SELECT id, message, deliveries FROM queue WHERE visible_at <= ?1 ORDER BY id LIMIT ?2")?;
-    let mut hide =
-        connection.prepare_cached("UPDATE queue SET visible_at = ?2, deliveries = ?3, unacked = 1 WHERE id = ?1")?;
-    let mut found = select.query(params![now.as_millis(), i64::try_from(max).unwrap_or(i64::MAX)])?;
+) -> Answer<Vec<Delivery>> {
+    // NOT INDEXED walks by id and stops at the limit; by the index all visible messages would be sorted first.
+    let update = "UPDATE queue_message SET visible_at = ?1, handed_out = 1, deliveries = deliveries + 1 WHERE id IN
+                  (SELECT id FROM queue_message NOT INDEXED WHERE visible_at <= ?2 ORDER BY id LIMIT ?3)
+                  RETURNING id, deliveries, message";
+    let mut update = connection.prepare_cached(update)?;
+    let mut rows = update.query(params![millis_after(now, redelivery_after), millis(now), count(max)])?;
     let mut deliveries = Vec::new();
-    while let Some(row) = found.next()? {
-        let (id, before): (i64, u32) = (row.get(0)?, row.get(2)?);
-        let message = serde_json::from_str(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?;
-        let count = before.saturating_add(1);
-        deliveries.push((id, Delivery { message, receipt: Receipt(format!("{id}.{count}")), deliveries: count }));
+    while let Some(row) = rows.next()? {
+        let (id, times): (i64, u32) = (row.get(0)?, row.get(1)?);
+        let message = from_json("queue_message.message", row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?)?;
+        deliveries.push((id, Delivery { message, receipt: receipt(id, times), deliveries: times }));
     }
-    for (id, delivery) in &deliveries {
-        hide.execute(params![id, hidden_until.as_millis(), delivery.deliveries])?;
-    }
+    // RETURNING promises no order.
+    deliveries.sort_unstable_by_key(|(id, _)| *id);
     Ok(deliveries.into_iter().map(|(_, delivery)| delivery).collect())
 }
 
-pub(super) fn ack(connection: &Connection, receipts: &[Receipt]) -> Result<()> {
+/// Forgets the messages of good receipts.
+pub(super) fn ack(connection: &Connection, receipts: &[Receipt]) -> Answer<()> {
     let mut delete =
-        connection.prepare_cached("DELETE FROM queue WHERE id = ?1 AND deliveries = ?2 AND unacked = 1")?;
-    let mut deleted = 0;
-    for (id, delivery) in receipts.iter().filter_map(parse) {
-        deleted += i64::try_from(delete.execute(params![id, delivery])?).unwrap_or(i64::MAX);
-    }
-    resize(connection, -deleted)?;
-    Ok(())
-}
-
-pub(super) fn nack(connection: &Connection, receipts: &[Receipt], visible_at: Timestamp) -> Result<()> {
-    let mut give_back = connection.prepare_cached(
-        "UPDATE queue SET visible_at = ?3, unacked = 0 WHERE id = ?1 AND deliveries = ?2 AND unacked = 1",
-    )?;
-    for (id, delivery) in receipts.iter().filter_map(parse) {
-        give_back.execute(params![id, delivery, visible_at.as_millis()])?;
+        connection.prepare_cached("DELETE FROM queue_message WHERE id = ?1 AND deliveries = ?2 AND handed_out = 1")?;
+    for (id, times) in receipts.iter().filter_map(parse) {
+        delete.execute(params![id, times])?;
     }
     Ok(())
 }
 
-pub(super) fn depth(connection: &Connection, now: Timestamp) -> Result<Depth> {
-    // A delivery whose time is over is ready again, although nobody has asked yet.
-    let counts = "SELECT count(*), coalesce(sum(unacked = 1 AND visible_at > ?1), 0), min(published_at) FROM queue";
-    Ok(connection.query_row(counts, [now.as_millis()], |row| {
-        let (all, unacked): (u64, u64) = (row.get(0)?, row.get(1)?);
-        let oldest: Option<u64> = row.get(2)?;
-        Ok(Depth { ready: all - unacked, unacked, oldest: oldest.map(Timestamp::from_millis) })
-    })?)
+/// Gives the messages of good receipts back.
+pub(super) fn nack(connection: &Connection, receipts: &[Receipt], after: Duration, now: Timestamp) -> Answer<()> {
+    let update = "UPDATE queue_message SET handed_out = 0, visible_at = ?3
+                  WHERE id = ?1 AND deliveries = ?2 AND handed_out = 1";
+    let mut update = connection.prepare_cached(update)?;
+    for (id, times) in receipts.iter().filter_map(parse) {
+        update.execute(params![id, times, millis_after(now, after)])?;
+    }
+    Ok(())
 }
 
-/// The row and the delivery number of a receipt. A text that is none is a receipt that is no longer good.
+/// What waits.
+pub(super) fn depth(connection: &Connection, now: Timestamp) -> Answer<Depth> {
+    let select = "SELECT count(*) FROM queue_message WHERE visible_at > ?1 AND handed_out = 1";
+    let unacked = uint(connection.prepare_cached(select)?.query_row([millis(now)], |row| row.get(0))?);
+    let select = "SELECT published_at FROM queue_message ORDER BY id LIMIT 1";
+    let oldest = connection.prepare_cached(select)?.query_row([], |row| row.get(0)).optional()?;
+    let ready = stored::<QueueError>(connection)?.saturating_sub(unacked);
+    Ok(Depth { ready, unacked, oldest: oldest.map(time) })
+}
+
+fn receipt(id: i64, deliveries: u32) -> Receipt {
+    Receipt(format!("{id}.{deliveries}"))
+}
+
+/// The row and delivery number of a receipt; `None` for one that no queue like this gave.
 fn parse(receipt: &Receipt) -> Option<(i64, u32)> {
-    let (id, delivery) = receipt.0.split_once('.')?;
-    Some((id.parse().ok()?, delivery.parse().ok()?))
+    let (id, deliveries) = receipt.0.split_once('.')?;
+    Some((id.parse().ok()?, deliveries.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_receipts_of_its_own_are_read() {
+        assert_eq!(parse(&receipt(7, 3)), Some((7, 3)));
+        for other in ["", "7", "7.", ".3", "7.3.1", "seven.3", "99999999999999999999.1"] {
+            assert_eq!(parse(&Receipt(other.to_owned())), None, "{other:?}");
+        }
+    }
 }

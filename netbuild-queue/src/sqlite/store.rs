@@ -1,154 +1,107 @@
-//! One file with everything in it.
+//! The store: one file, opened.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
 
 use netbuild_core::model::PublisherId;
-use netbuild_core::port::{Clock, Event, OutboxError, Recorded};
-use rusqlite::{Connection, ErrorCode, OpenFlags};
-use tokio::sync::Notify;
+use netbuild_core::port::{Clock, OutboxError};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
-use super::error::OpenError;
+use super::error::SqliteError;
+use super::handle::{Handle, WAITING};
 use super::ledger::SqliteLedger;
+use super::open;
 use super::options::SqliteOptions;
 use super::outbox::SqliteOutbox;
 use super::queue::SqliteQueue;
-use super::schema;
-use super::writer::Writer;
-use super::{outbox_rows, queue_rows};
+use super::thread::Worker;
 
-/// A SQLite file that holds outbox, queue and ledger. Cheap to clone; the file is closed when the last clone, and the last
-/// store made from it, is dropped.
+/// An open SQLite file with the ports over it. Cheap to clone.
 ///
-/// Several processes of one machine may open the same file. It must lie on a local disk.
+/// It has one thread, which ends and is joined when the last clone and the last port of it are dropped, or by
+/// [`close`](Self::close). That drop waits until the calls under way are done; in async code `close` is the better way.
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
-    pub(super) writer: Writer,
-    pub(super) options: Arc<SqliteOptions>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) published: Arc<Notify>,
+    handle: Arc<Handle>,
 }
 
 impl SqliteStore {
-    /// Opens the file, making it or bringing its schema up to date.
+    /// Opens the file at `path`, or makes it; brings an older schema up to date. The clock dates what is written and ends
+    /// leases and waits.
+    ///
+    /// It reads the whole file once to see that it is not damaged. That takes longer the larger the file is, so there is no
+    /// deadline; dropping the future gives up.
     ///
     /// # Errors
-    /// [`OpenError`]; nothing is changed in a file that is newer, damaged or another application's.
+    /// [`SqliteError`]: the file cannot be opened or made, is locked, is another application's or a newer netbuild's, is
+    /// damaged, or is where SQLite cannot keep its promises. The file is then as it was, or empty if it was not there.
     pub async fn open(
-        path: impl Into<PathBuf>,
+        path: impl AsRef<Path>,
         options: SqliteOptions,
         clock: Arc<dyn Clock>,
-    ) -> Result<Self, OpenError> {
-        let path = path.into();
-        let (opening, busy) = (path.clone(), options.busy_timeout);
-        let opened = tokio::task::spawn_blocking(move || connect(&opening, busy)).await;
-        let connection = opened.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))?;
-        let writer =
-            Writer::start(connection).map_err(|source| OpenError::Unavailable { path, source: source.into() })?;
-        Ok(SqliteStore { writer, options: Arc::new(options), clock, published: Arc::default() })
+    ) -> Result<Self, SqliteError> {
+        let path = path.as_ref().to_owned();
+        let failed = |source| SqliteError::Open { path: path.clone(), source };
+        let (orders, receiver) = mpsc::channel(WAITING);
+        let (opened, answer) = oneshot::channel();
+        let (open_until, ended) = watch::channel(());
+        let commits = Arc::new(AtomicU64::new(0));
+        let work = {
+            let (path, options, commits) = (path.clone(), options.clone(), commits.clone());
+            move || {
+                let found = open::locate(&path).and_then(|path| Ok((open::open(&path, &options)?, path)));
+                match found {
+                    // When nobody waits any more, the connection goes and closes the file.
+                    Ok((connection, path)) => {
+                        if opened.send(Ok(path)).is_ok() {
+                            Worker { connection, clock, orders: receiver, commits }.run();
+                        }
+                    }
+                    Err(error) => drop(opened.send(Err(error))),
+                }
+                drop(open_until);
+            }
+        };
+        let thread = thread::Builder::new().name("netbuild-sqlite".to_owned()).spawn(work);
+        let thread = Mutex::new(Some(thread.map_err(|error| failed(Arc::new(error)))?));
+        let path = answer.await.map_err(|error| failed(Arc::new(error)))??;
+        let queue_changed = Notify::new();
+        let handle = Handle { path, options, orders, commits, queue_changed, ended, thread };
+        Ok(SqliteStore { handle: Arc::new(handle) })
     }
 
-    /// The outbox of a publisher in this file. Its epoch is made at the first call and kept.
+    /// The outbox of a publisher. Processes that share the file and name the same publisher share one order.
+    ///
+    /// The publisher's epoch is made when it is first named for this file: the time in milliseconds, so that it grows
+    /// when a publisher starts over with a new file.
     ///
     /// # Errors
     /// [`OutboxError`].
     pub async fn outbox(&self, publisher: PublisherId) -> Result<SqliteOutbox, OutboxError> {
-        SqliteOutbox::open(self.clone(), publisher).await
+        SqliteOutbox::new(self.handle.clone(), publisher).await
     }
 
-    /// The queue in this file.
+    /// The queue.
     pub fn queue(&self) -> SqliteQueue {
-        SqliteQueue::new(self.clone())
+        SqliteQueue::new(self.handle.clone())
     }
 
-    /// The ledger in this file.
+    /// The ledger.
     pub fn ledger(&self) -> SqliteLedger {
-        SqliteLedger::new(self.clone())
+        SqliteLedger::new(self.handle.clone())
     }
 
-    /// Records events and publishes them in one transaction, for a host whose outbox and queue share this file: what was
-    /// accepted is in the queue, whatever happens next. Messages that are pending from before go first, so the order stays.
-    ///
-    /// # Errors
-    /// [`OutboxError`]; a full queue is [`OutboxError::Full`] as well. Nothing is recorded then.
-    pub async fn record_and_publish(
-        &self,
-        outbox: &SqliteOutbox,
-        batch: &[Event],
-    ) -> Result<Vec<Recorded>, OutboxError> {
-        let (outbox, batch) = (outbox.rows(), batch.to_vec());
-        let (options, now) = (self.options.clone(), self.clock.now());
-        let recorded = self.writer.run(move |connection| {
-            let recorded = outbox_rows::record(connection, &outbox, &batch, &options, now)?;
-            let pending = outbox_rows::pending(connection, &outbox, 0, usize::MAX)?;
-            if let Some(last) = pending.last() {
-                let published = queue_rows::publish(connection, &pending, &options, now);
-                published.map_err(|failure| failure.map_refused(|limit| OutboxError::Full { limit }))?;
-                outbox_rows::published(connection, &outbox, last.place.seq, &options, now)?;
-            }
-            Ok(recorded)
-        });
-        let recorded = recorded.await?;
-        self.published.notify_waiters();
-        Ok(recorded)
-    }
-
-    /// How many transactions were committed: callers that come at the same time share one.
+    /// How many transactions this store has committed that could write. Concurrent calls share one, so it grows slower
+    /// than the number of calls.
     pub fn commits(&self) -> u64 {
-        self.writer.commits()
+        self.handle.commits.load(Ordering::Relaxed)
     }
-}
 
-/// A connection with everything set that durability needs, and checked.
-fn connect(path: &Path, busy_timeout: std::time::Duration) -> Result<Connection, OpenError> {
-    let translate = |error: rusqlite::Error| match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            OpenError::Corrupt { path: path.to_owned(), detail: error.to_string() }
-        }
-        _ => OpenError::Unavailable { path: path.to_owned(), source: error.into() },
-    };
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(translate)?;
-    connection.busy_timeout(busy_timeout).map_err(translate)?;
-    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(translate);
-    let (application, found) = (number("application_id")?, number("user_version")?);
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(translate)?;
-    if application != schema::APPLICATION_ID && (application != 0 || tables != 0) {
-        return Err(OpenError::NotOurs(path.to_owned()));
+    /// Carries out the calls that were made before, closes the file and ends the thread. Calls after it, of ports that are
+    /// still there too, are refused.
+    pub async fn close(self) {
+        self.handle.close().await;
     }
-    if found > schema::NEWEST {
-        return Err(OpenError::Newer { path: path.to_owned(), found, known: schema::NEWEST });
-    }
-    let check: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(translate)?;
-    if check != "ok" {
-        return Err(OpenError::Corrupt { path: path.to_owned(), detail: check });
-    }
-    set(&connection, path, "journal_mode", "wal", "wal").map_err(translate)??;
-    set(&connection, path, "synchronous", "FULL", "2").map_err(translate)??;
-    set(&connection, path, "foreign_keys", "ON", "1").map_err(translate)??;
-    schema::migrate(&mut connection).map_err(translate)?;
-    Ok(connection)
-}
-
-/// Sets a pragma and reads back whether it holds.
-fn set(
-    connection: &Connection,
-    path: &Path,
-    setting: &'static str,
-    value: &str,
-    wanted: &str,
-) -> rusqlite::Result<Result<(), OpenError>> {
-    connection.pragma_update(None, setting, value)?;
-    let found = connection.pragma_query_value(None, setting, |row| {
-        row.get::<_, rusqlite::types::Value>(0).map(|value| match value {
-            rusqlite::types::Value::Integer(number) => number.to_string(),
-            rusqlite::types::Value::Text(text) => text,
-            other => format!("{other:?}"),
-        })
-    })?;
-    if found == wanted {
-        return Ok(Ok(()));
-    }
-    Ok(Err(OpenError::NotDurable { path: path.to_owned(), setting, found }))
 }

@@ -21,6 +21,9 @@ use super::progress::Progress;
 use super::stop::{self, Stop, StopReason};
 use super::{backoff, group};
 
+/// How long log and report may take once there is no lease any more.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
 /// Runs the attempt, leaves its exit record, and reports it.
 ///
 /// The record comes first: it is what an executor goes by when the report never arrives.
@@ -67,14 +70,24 @@ pub(super) async fn run(claim: &Claim, job: Job, clock: Arc<dyn Clock>) -> io::R
     group::kill().await;
 
     let log_bytes = log.finish()?;
-    let outcome = masked(stop::outcome(end), &masker(&job));
+    let outcome = masked(stop::outcome(end, *progress.watch().borrow()), &masker(&job));
     let report = Report { outcome, phases: progress.finish(), commit, log_bytes };
     claim.end(&report)?;
 
     log_is_whole.cancel();
     // The log before the report, so that who hears of the end finds the whole log.
-    let _shipped = no_lease.run_until_cancelled(shipping.join_all()).await;
-    deliver(&client, &report, &no_lease).await;
+    let last_words = async {
+        shipping.join_all().await;
+        deliver(&client, &report, &no_lease).await;
+    };
+    let too_late = async {
+        no_lease.cancelled().await;
+        tokio::time::sleep(LAST_WORDS).await;
+    };
+    tokio::select! {
+        () = last_words => {}
+        () = too_late => {}
+    }
     tasks.shutdown().await;
     Ok(())
 }

@@ -22,10 +22,6 @@ use super::stop::{Halt, Stop, StopReason};
 /// How long to read on after the command's end, when something that it left still holds its output open.
 const DRAIN: Duration = Duration::from_secs(2);
 
-/// A TERM to the whole group reaches the command and the runner at once; so long a failed command's end is not believed
-/// to be its own.
-const SAME_MOMENT: Duration = Duration::from_millis(100);
-
 const BUFFER: usize = 64 << 10;
 
 /// What to run.
@@ -39,8 +35,7 @@ pub(super) struct Call<'a> {
 
 /// Runs the command to its end or to the stop signal. When this returns, nothing that it started runs any more.
 pub(super) async fn run(call: Call<'_>, log: Arc<Log>, stop: &Stop) -> Result<(), Halt> {
-    let broken = |error: io::Error| Failure::new(Cause::RunnerBroken, format!("/bin/sh could not be started: {error}"));
-    let (mut child, output) = start(&call).map_err(broken)?;
+    let (mut child, output) = start(&call).map_err(|error| not_started(&error))?;
     let mut pump = JoinSet::new();
     pump.spawn(copy(output, log));
 
@@ -54,9 +49,9 @@ pub(super) async fn run(call: Call<'_>, log: Arc<Log>, stop: &Stop) -> Result<()
         End::LogFailed(failure) => Err(failure.into()),
         End::Exited(status) => {
             log?;
-            judge(status, stop).await
+            failure(status).map_or(Ok(()), |failure| Err(failure.into()))
         }
-        End::Unwaitable(error) => Err(broken(error).into()),
+        End::Unwaitable(error) => Err(not_started(&error).into()),
     }
 }
 
@@ -79,8 +74,20 @@ fn start(call: &Call<'_>) -> io::Result<(Child, Receiver)> {
         .stdin(Stdio::null())
         .stdout(writer.try_clone()?)
         .stderr(writer)
+        // A group of its own: scripts signal their own group (`kill 0` in a trap is common), which must not be the runner.
+        .process_group(0)
         .spawn()?;
     Ok((child, Receiver::from_owned_fd(reader.into())?))
+}
+
+fn not_started(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::ArgumentListTooLong => Failure::new(
+            Cause::SpecInvalid,
+            "the command, or its environment, is longer than the system can start; put it into a script",
+        ),
+        _ => Failure::new(Cause::RunnerBroken, format!("/bin/sh could not be started: {error}")),
+    }
 }
 
 async fn wait(child: &mut Child, pump: &mut JoinSet<Result<(), Failure>>, stop: &Stop) -> End {
@@ -129,16 +136,6 @@ async fn copy(mut output: Receiver, log: Arc<Log>) -> Result<(), Failure> {
 
 fn flatten(copied: Result<Result<(), Failure>, tokio::task::JoinError>) -> Result<(), Failure> {
     copied.unwrap_or_else(|error| Err(Failure::new(Cause::RunnerBroken, format!("the log's writer: {error}"))))
-}
-
-async fn judge(status: ExitStatus, stop: &Stop) -> Result<(), Halt> {
-    match failure(status) {
-        None => Ok(()),
-        Some(failure) => match tokio::time::timeout(SAME_MOMENT, stop.asked()).await {
-            Ok(reason) => Err(Halt::Stopped(reason)),
-            Err(_) => Err(failure.into()),
-        },
-    }
 }
 
 /// What a command's end says, when nobody asked it to end.

@@ -19,7 +19,7 @@
 //! | it ends with another code, or by a signal | | `command_failed`, `command_killed` |
 //! | the gateway orders to stop, or the runner gets TERM | TERM, grace, KILL | `cancelled` |
 //! | no answer from the gateway until the lease ends | TERM, short grace, KILL | `lease_lost` |
-//! | the run limit passes | TERM, grace, KILL | `run_timeout` |
+//! | the run limit passes | TERM, grace, KILL | `run_timeout`; `source_unavailable` or `upload_failed` when the command was not at work |
 
 mod admit;
 mod attempt;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use netbuild_core::model::{Cause, DeployInfo, Failure, Outcome};
+use netbuild_core::model::{Cause, DeployInfo, Failure, Outcome, RunPhase};
 use tokio::sync::watch;
 
 /// Why to stop.
@@ -33,8 +33,8 @@ impl From<Failure> for Halt {
     }
 }
 
-/// How an attempt ended whose phases ended like this.
-pub(super) fn outcome(phases: Result<Option<DeployInfo>, Halt>) -> Outcome {
+/// How an attempt ended whose phases ended like this, the last of them being `phase`.
+pub(super) fn outcome(phases: Result<Option<DeployInfo>, Halt>, phase: RunPhase) -> Outcome {
     match phases {
         Ok(deploy) => Outcome::Succeeded { deploy },
         Err(Halt::Failed(failure)) => Outcome::Failed(failure),
@@ -42,9 +42,16 @@ pub(super) fn outcome(phases: Result<Option<DeployInfo>, Halt>) -> Outcome {
         Err(Halt::Stopped(StopReason::LeaseLost)) => {
             Outcome::Failed(Failure::new(Cause::LeaseLost, "the gateway gave no answer until the lease ended"))
         }
-        Err(Halt::Stopped(StopReason::RunTimeout)) => {
-            Outcome::Failed(Failure::new(Cause::RunTimeout, "the run limit passed; raise it or make the build faster"))
-        }
+        Err(Halt::Stopped(StopReason::RunTimeout)) => Outcome::Failed(timeout(phase)),
+    }
+}
+
+/// Whose fault it is that the run limit passed: only in their own command the customer's.
+fn timeout(phase: RunPhase) -> Failure {
+    match phase {
+        RunPhase::Fetch => Failure::new(Cause::SourceUnavailable, "the run limit passed before the source was fetched"),
+        RunPhase::Upload => Failure::new(Cause::UploadFailed, "the run limit passed before everything was uploaded"),
+        _ => Failure::new(Cause::RunTimeout, "the run limit passed; make the build faster or raise the limit"),
     }
 }
 
@@ -91,18 +98,21 @@ mod tests {
     #[tokio::test]
     async fn a_stop_becomes_the_outcome_of_its_first_reason() {
         let table = [
-            (StopReason::Ordered, "cancelled"),
-            (StopReason::Terminated, "cancelled"),
-            (StopReason::LeaseLost, "lease_lost"),
-            (StopReason::RunTimeout, "run_timeout"),
+            (StopReason::Ordered, RunPhase::Run, "cancelled"),
+            (StopReason::Terminated, RunPhase::Upload, "cancelled"),
+            (StopReason::LeaseLost, RunPhase::Run, "lease_lost"),
+            (StopReason::RunTimeout, RunPhase::Fetch, "source_unavailable"),
+            (StopReason::RunTimeout, RunPhase::Run, "run_timeout"),
+            (StopReason::RunTimeout, RunPhase::Collect, "run_timeout"),
+            (StopReason::RunTimeout, RunPhase::Upload, "upload_failed"),
         ];
-        for (reason, label) in table {
+        for (reason, phase, label) in table {
             let stop = Stop::new();
             stop.ask(reason);
             stop.ask(StopReason::Ordered);
-            assert_eq!(outcome(Err(Halt::Stopped(stop.asked().await))).label(), label);
+            assert_eq!(outcome(Err(Halt::Stopped(stop.asked().await)), phase).label(), label);
         }
-        assert_eq!(outcome(Ok(None)), Outcome::Succeeded { deploy: None });
+        assert_eq!(outcome(Ok(None), RunPhase::Run), Outcome::Succeeded { deploy: None });
     }
 
     #[tokio::test]

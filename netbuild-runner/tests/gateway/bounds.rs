@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::world::{World, answer, attempt, attempt_of, key};
 
 /// Far over every limit that these tests set: a test that fails ends.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const SHORT: Duration = Duration::from_millis(100);
 
@@ -93,6 +93,16 @@ async fn a_body_that_drips_is_refused_at_its_deadline() {
 }
 
 #[tokio::test]
+async fn a_client_that_sends_before_it_reads_gets_its_refusal() {
+    let world = World::with_limits(GatewayLimits { file_bytes: 10, ..GatewayLimits::default() }).await;
+    let content = vec![b'x'; 30 << 20];
+    let mut socket = begin_upload(&world, "acme", &content, content.len()).await;
+    let mut status = [0; 12];
+    timeout(PATIENCE, socket.read_exact(&mut status)).await.unwrap().unwrap();
+    assert_eq!(status, *b"HTTP/1.1 413");
+}
+
+#[tokio::test]
 async fn a_client_that_goes_away_leaves_nothing() {
     let mut world = World::new().await;
     let socket = begin_upload(&world, "acme", &vec![b'x'; 20 << 20], 10 << 20).await;
@@ -138,8 +148,10 @@ async fn uploads_of_one_account_hold_up_neither_others_nor_heartbeats() {
 }
 
 #[tokio::test]
-async fn a_shutdown_lets_requests_end() {
-    let mut world = World::new().await;
+async fn a_shutdown_lets_requests_end_and_closes_idle_connections() {
+    let mut world =
+        World::with_limits(GatewayLimits { drain: PATIENCE * 100, head: PATIENCE * 100, ..GatewayLimits::default() })
+            .await;
     let permit = world.control.may_answer.acquire().await.unwrap();
     let request = world.request(Method::POST, "/v1/heartbeat", &attempt()).json(&json!({"phase": "run"}));
     let in_flight = tokio::task::JoinSet::from_iter([answer(request)]);

@@ -1,8 +1,9 @@
 //! A gateway on loopback, a fake scheduler behind it, and a client in front of it.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -77,6 +78,7 @@ impl World {
     }
 
     pub(crate) async fn with_limits(limits: GatewayLimits) -> Self {
+        traces();
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("store")).unwrap();
         let store = LocalFileSystem::new_with_prefix(folder.path().join("store")).unwrap();
@@ -149,6 +151,42 @@ impl World {
             files_below(&root).iter().map(|path| path.strip_prefix(&root).unwrap().into()).collect();
         paths.sort();
         paths
+    }
+}
+
+/// What all tests of this program trace.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Traces(Arc<Mutex<Vec<u8>>>);
+
+/// The subscriber is the program's, and there before the first request: one that comes later, for one thread, can miss
+/// events that another thread met first.
+pub(crate) fn traces() -> &'static Traces {
+    static TRACES: OnceLock<Traces> = OnceLock::new();
+    TRACES.get_or_init(|| {
+        let traces = Traces::default();
+        let writer = traces.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+            .with_ansi(false)
+            .with_writer(move || writer.clone());
+        subscriber.init();
+        traces
+    })
+}
+
+impl Traces {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Traces {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

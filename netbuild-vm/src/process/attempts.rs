@@ -102,7 +102,8 @@ impl Attempts {
     pub(super) fn look(&self, folder: &Path, mark: &AttemptMark) -> io::Result<Found> {
         let now = self.clock.monotonic();
         let remembered = self.memory().attempts.get(&mark.attempt).cloned().unwrap_or_default();
-        let found = gather(folder, mark, &self.boot_id, &self.children, &remembered, now)?;
+        let cookie = self.folders.cookie(folder, mark);
+        let found = gather(folder, mark, cookie, &self.boot_id, &self.children, &remembered, now)?;
         if let (RunnerFact::Runs { .. }, ExitFact::Ours(_)) = (&found.facts.runner, &found.facts.exit) {
             self.remember(&mark.attempt, |remembered| {
                 remembered.lingers_since.get_or_insert(now);
@@ -178,6 +179,15 @@ impl Attempts {
     pub(super) fn is_settled(&self, folder: &Path, attempt: &AttemptId) -> bool {
         folder.join(SETTLED).exists()
             || self.memory().attempts.get(attempt).is_some_and(|remembered| remembered.settled.is_some())
+    }
+
+    /// Whether an attempt has ended or was removed.
+    pub(super) fn is_over(&self, attempt: &AttemptId, folder: &Path) -> bool {
+        match read_mark(folder) {
+            Ok(Some(mark)) if mark.attempt == *attempt => self.is_settled(folder, attempt),
+            Ok(_) => true,
+            Err(_) => false,
+        }
     }
 
     /// Frees the name of an attempt. What was in its folder is deleted in the background.

@@ -1,8 +1,10 @@
 //! The runners that this process started itself: they are reaped here, and nowhere else.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use netbuild_core::model::AttemptId;
 use tokio::process::Child;
 
 use super::proc_table::{Leader, is_alive, read_stat};
@@ -18,6 +20,8 @@ pub(super) struct Children {
 
 #[derive(Debug)]
 struct OwnChild {
+    attempt: AttemptId,
+    folder: PathBuf,
     cookie: String,
     leader: Leader,
     child: Child,
@@ -26,12 +30,19 @@ struct OwnChild {
 
 impl Children {
     /// Takes a runner that was just started.
-    pub(super) fn add(&self, cookie: &str, child: Child) {
+    pub(super) fn add(&self, attempt: &AttemptId, folder: &Path, cookie: &str, child: Child) {
         // Nobody else reaps it, so its stat is there even if it has ended.
         let pid = child.id().unwrap_or_default();
         let start_ticks = read_stat(pid).ok().flatten().map_or(u64::MAX, |stat| stat.start_ticks);
         let leader = Leader { pid, start_ticks };
-        self.lock().push(OwnChild { cookie: cookie.to_owned(), leader, child, status: None });
+        self.lock().push(OwnChild {
+            attempt: attempt.clone(),
+            folder: folder.to_owned(),
+            cookie: cookie.to_owned(),
+            leader,
+            child,
+            status: None,
+        });
     }
 
     /// The latest runner that was started for an attempt.
@@ -51,10 +62,10 @@ impl Children {
         self.lock().iter().rev().find(|own| own.cookie == cookie).and_then(|own| own.status)
     }
 
-    /// Reaps and forgets the dead runners of attempts that are not `open` any more.
-    pub(super) fn forget(&self, is_open: impl Fn(&str) -> bool) {
+    /// Reaps and forgets the dead runners of attempts that are over for good, by attempt and folder.
+    pub(super) fn forget(&self, is_over: impl Fn(&AttemptId, &Path) -> bool) {
         self.lock().retain_mut(|own| {
-            if is_open(&own.cookie) || is_alive(own.leader).unwrap_or(true) {
+            if is_alive(own.leader).unwrap_or(true) || !is_over(&own.attempt, &own.folder) {
                 return true;
             }
             own.reap();

@@ -117,10 +117,14 @@ async fn retry<T, E, F>(until: Instant, mut attempt: impl FnMut() -> F) -> Resul
 where
     F: Future<Output = Result<Try<T, E>, E>>,
 {
+    // No try begins in the last quarter of the time: one that the deadline cuts off has an unknown effect, while all that
+    // is known by then is that somebody else is at the folder.
+    let now = Instant::now();
+    let last = until - until.saturating_duration_since(now) / 4;
     loop {
         match attempt().await? {
             Try::Done(done) => return Ok(done),
-            Try::Again(error) if Instant::now() + AGAIN >= until => return Err(error),
+            Try::Again(error) if Instant::now() + AGAIN >= last => return Err(error),
             Try::Again(_) => sleep(AGAIN).await,
         }
     }

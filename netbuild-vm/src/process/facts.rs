@@ -64,22 +64,16 @@ pub(super) fn read_mark(folder: &Path) -> io::Result<Option<AttemptMark>> {
     }
 }
 
-/// What an attempt's processes have in their environment.
-pub(super) fn cookie(name: &str, mark: &AttemptMark) -> String {
-    format!("{name}.{}", mark.attempt.number)
-}
-
 /// Gathers the facts of the attempt in a folder. `now` is of the monotonic clock.
 pub(super) fn gather(
     folder: &Path,
     mark: &AttemptMark,
+    cookie: String,
     boot_id: &str,
     children: &Children,
     remembered: &Remembered,
     now: Duration,
 ) -> io::Result<Found> {
-    let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    let cookie = cookie(&name, mark);
     let settled = match &remembered.settled {
         Some(report) => Some(report.clone()),
         None => read_settled(folder, mark)?,

@@ -21,6 +21,8 @@ const TRASH: &str = ".trash-";
 #[derive(Debug)]
 pub(super) struct Folders {
     root: PathBuf,
+    /// Tells this root from all others on the host.
+    tag: String,
     made: AtomicU64,
 }
 
@@ -32,7 +34,7 @@ pub(super) struct Folders {
 #[derive(Debug)]
 pub(super) struct LockedFolder {
     pub(super) path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 /// The answer to a try for the lock.
@@ -46,15 +48,26 @@ pub(super) enum Lock {
 }
 
 impl Folders {
-    /// Makes the root if it is missing.
+    /// Makes the root if it is missing, and deletes folders that executors left behind half made.
     pub(super) fn open(root: &Path) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(root)?;
         // The runner is told its folder and need not stay in the working directory of the host application.
-        Ok(Folders { root: fs::canonicalize(root)?, made: AtomicU64::new(0) })
+        let metadata = fs::metadata(root)?;
+        let tag = format!("{:x}-{:x}", metadata.dev(), metadata.ino());
+        let folders = Folders { root: fs::canonicalize(root)?, tag, made: AtomicU64::new(0) };
+        folders.delete(NEW)?;
+        Ok(folders)
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.root.join(name)
+    }
+
+    /// What the processes of an attempt have in their environment. The root is part of it: an executor that works on a copy
+    /// of another one's state, with the same names, must not end the other one's processes.
+    pub(super) fn cookie(&self, folder: &Path, mark: &AttemptMark) -> String {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        format!("{name}.{}.{}", mark.attempt.number, self.tag)
     }
 
     /// The names of all that may be folders of attempts.
@@ -89,7 +102,7 @@ impl Folders {
         let (locked, there) = (dir.metadata()?, fs::symlink_metadata(&path));
         match there {
             Ok(there) if (there.dev(), there.ino()) == (locked.dev(), locked.ino()) => {
-                Ok(Lock::Locked(LockedFolder { path, _lock: dir }))
+                Ok(Lock::Locked(LockedFolder { path, lock: dir }))
             }
             Ok(_) => Ok(Lock::Busy),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Lock::Absent),
@@ -103,28 +116,27 @@ impl Folders {
     /// the lock, and there is no moment at which the name is taken by a folder without a mark. All is synced, so that
     /// also after a power cut a started attempt is known to have been started.
     pub(super) fn create(&self, name: &str, mark: &AttemptMark, boot_id: &str) -> io::Result<Option<LockedFolder>> {
-        let temporary = self.unique(NEW, name);
-        let created = self.create_as(&temporary, name, mark, boot_id);
+        let temporary = self.make_temporary(name)?;
+        let created = self.fill(&temporary, name, mark, boot_id);
         if !matches!(created, Ok(Some(_))) {
             delete_tree(&temporary)?;
         }
         created
     }
 
-    fn create_as(
+    fn fill(
         &self,
         temporary: &Path,
         name: &str,
         mark: &AttemptMark,
         boot_id: &str,
     ) -> io::Result<Option<LockedFolder>> {
-        DirBuilder::new().mode(0o700).create(temporary)?;
         let dir = open_folder(temporary)?;
         dir.try_lock().map_err(io::Error::from)?;
         create_json(&temporary.join(AttemptFolder::ATTEMPT), mark)?.sync_all()?;
         create_json(&temporary.join(BOOT), &boot_id)?.sync_all()?;
         dir.sync_all()?;
-        let folder = LockedFolder { path: self.path(name), _lock: dir };
+        let folder = LockedFolder { path: self.path(name), lock: dir };
         match fs::rename(temporary, &folder.path) {
             Err(error) if matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists) => {
                 return Ok(None);
@@ -140,20 +152,25 @@ impl Folders {
         }
     }
 
-    /// Frees a folder's name. What was in it is left to [`clean`](Self::clean).
+    /// Frees a folder's name. What was in it is left to [`delete_trash`](Self::delete_trash).
     pub(super) fn discard(&self, folder: LockedFolder) -> io::Result<()> {
         let name = folder.path.file_name().unwrap_or_default().to_string_lossy();
-        fs::rename(&folder.path, self.unique(TRASH, &name))
+        // Nobody else has a folder with this inode.
+        let trash = self.root.join(format!("{TRASH}{name}-{}", folder.lock.metadata()?.ino()));
+        fs::rename(&folder.path, trash)
     }
 
-    /// Deletes what was discarded, and what executors left behind that were interrupted while they made a folder. What is
-    /// being made right now is locked, and left alone.
-    pub(super) fn clean(&self) -> io::Result<()> {
+    /// Deletes what was discarded.
+    pub(super) fn delete_trash(&self) -> io::Result<()> {
+        self.delete(TRASH)
+    }
+
+    /// Deletes what begins with a prefix, unless somebody holds its lock.
+    fn delete(&self, prefix: &str) -> io::Result<()> {
         for entry in fs::read_dir(&self.root)? {
-            let entry = entry?;
-            let name = entry.file_name();
+            let name = entry?.file_name();
             let name = name.to_string_lossy();
-            if !name.starts_with(NEW) && !name.starts_with(TRASH) {
+            if !name.starts_with(prefix) {
                 continue;
             }
             match self.lock(&name)? {
@@ -164,12 +181,14 @@ impl Folders {
         Ok(())
     }
 
-    fn unique(&self, prefix: &str, name: &str) -> PathBuf {
+    /// A new folder of a name that no other executor has, in this process or another.
+    fn make_temporary(&self, name: &str) -> io::Result<PathBuf> {
         loop {
             let number = self.made.fetch_add(1, Ordering::Relaxed);
-            let path = self.root.join(format!("{prefix}{name}-{}-{number}", std::process::id()));
-            if !path.exists() {
-                return path;
+            let path = self.root.join(format!("{NEW}{name}-{}-{number}", std::process::id()));
+            match DirBuilder::new().mode(0o700).create(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                other => return other.map(|()| path),
             }
         }
     }
@@ -219,14 +238,15 @@ mod tests {
     }
 
     #[test]
-    fn what_was_left_is_cleaned_unless_somebody_is_at_it() {
+    fn what_was_left_is_deleted_unless_somebody_is_at_it() {
         let root = tempfile::tempdir().unwrap();
-        let folders = Folders::open(root.path()).unwrap();
         for name in [".new-a", ".new-b", ".trash-a/work", "nb-1", ".other"] {
             fs::create_dir_all(root.path().join(name)).unwrap();
         }
-        let Lock::Locked(_held) = folders.lock(".new-b").unwrap() else { panic!("free") };
-        folders.clean().unwrap();
+        let held = open_folder(&root.path().join(".new-b")).unwrap();
+        held.try_lock().unwrap();
+        let folders = Folders::open(root.path()).unwrap();
+        folders.delete_trash().unwrap();
         let mut left: Vec<_> = fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
         assert_eq!(left, [".new-b", ".other", "nb-1"]);

@@ -24,11 +24,16 @@
 //!
 //! # When an attempt has ended
 //! When its runner is dead (and, should it hang with its exit record written, has been killed), and no process is left
-//! with its cookie or in its runner's group; what is left is killed first. A process that has both left the group and
-//! cleared its environment is not found. Without an exit record of this very attempt, the end is
+//! with its cookie or in its runner's group; what is left is killed first. The runner kills all that descends from its
+//! command before it ends. Only when the runner itself was killed, a process that has left the runner's group and cleared
+//! its environment is not found. Without an exit record of this very attempt, the end is
 //! [`Cancelled`](netbuild_core::model::Outcome::Cancelled) if a cancel was asked, and else
 //! [`Lost`](netbuild_core::model::Cause::Lost) or [`RunnerBroken`](netbuild_core::model::Cause::RunnerBroken), with what
 //! the runner printed last.
+//!
+//! # No boundary between tenants
+//! Commands run as the user of this process and can read and signal what that user can. This executor is for repositories
+//! that you trust; others belong into containers or pods.
 //!
 //! # Assumptions
 //! Linux with `/proc`, and a local disk. All executors on one root belong to one user and see the same processes.

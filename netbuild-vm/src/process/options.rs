@@ -43,6 +43,9 @@ impl ProcessOptions {
 
 /// The program that runs an attempt. It is started as `program args… <attempt folder>`, leads a process group of its own,
 /// reads the job from its standard input and keeps to [`AttemptFolder`](netbuild_core::model::AttemptFolder).
+///
+/// Until it has shown itself there, it is known by the cookie in its environment, which it therefore must not hide
+/// earlier. TERM goes to its whole group: a command may have ended by it before the runner hears of it.
 #[derive(Clone, Debug)]
 pub struct RunnerCommand {
     /// The program, by its path or by a name that is looked up in `PATH`.

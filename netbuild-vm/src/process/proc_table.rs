@@ -104,11 +104,12 @@ pub(super) fn read_boot_id() -> io::Result<String> {
 }
 
 /// Takes state, group and start time from a stat line. The second field is the program's name in parentheses, which may
-/// itself hold spaces and parentheses: what counts begins behind the last one.
+/// itself hold spaces and parentheses: what counts begins behind the last one. A process whose first thread has ended
+/// before the others is shown as a zombie and is none: it has more than one thread.
 fn parse_stat(text: &str) -> Option<Stat> {
     let fields: Vec<&str> = text.get(text.rfind(')')? + 1..)?.split_ascii_whitespace().collect();
     Some(Stat {
-        zombie: matches!(*fields.first()?, "Z" | "X" | "x"),
+        zombie: matches!(*fields.first()?, "Z" | "X" | "x") && fields.get(17)?.parse::<u32>().ok()? <= 1,
         group: fields.get(2)?.parse().ok()?,
         start_ticks: fields.get(19)?.parse().ok()?,
     })
@@ -160,7 +161,10 @@ mod tests {
     fn a_stat_line_is_read_behind_the_programs_name() {
         let line = "42 (a) b (c)) S 1 40 39 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 12345 1 2";
         assert_eq!(parse_stat(line), Some(Stat { group: 40, start_ticks: 12345, zombie: false }));
-        assert_eq!(parse_stat(&line.replace(") S", ") Z")).map(|stat| stat.zombie), Some(true));
+        let zombie = line.replace(") S", ") Z");
+        assert_eq!(parse_stat(&zombie).map(|stat| stat.zombie), Some(true));
+        let others_run = zombie.replace(" 20 0 1 0 12345", " 20 0 3 0 12345");
+        assert_eq!(parse_stat(&others_run).map(|stat| stat.zombie), Some(false));
         for end in 0..line.len() - 9 {
             assert_eq!(parse_stat(&line[..end]).filter(|stat| stat.start_ticks == 12345), None);
         }

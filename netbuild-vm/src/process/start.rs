@@ -1,5 +1,6 @@
 //! The start of an attempt: the name decides, then the fence.
 
+use std::io::ErrorKind;
 use std::sync::PoisonError;
 
 use netbuild_core::model::{AttemptMark, Cause};
@@ -7,7 +8,7 @@ use netbuild_core::port::{StartError, StartRequest, Started};
 
 use super::attempts::Attempts;
 use super::error::{FolderBusy, ForeignFolder, from_disk, from_spawn, unavailable};
-use super::facts::{cookie, read_mark};
+use super::facts::read_mark;
 use super::folders::{Lock, LockedFolder};
 use super::judge::{StartDecision, decide_start};
 use super::spawn::spawn;
@@ -36,11 +37,16 @@ impl Attempts {
         if self.count_open().map_err(from_disk)? >= self.options.slots as usize {
             return Err(StartError::Full);
         }
-        let created = self.folders.create(request.name.as_str(), &mark, &self.boot_id).map_err(from_disk)?;
+        let created = self.folders.create(request.name.as_str(), &mark, &self.boot_id);
         drop(admission);
         match created {
-            Some(folder) => self.spawn_in(folder, request, &mark).map(Try::Done),
-            None => Ok(Try::Again(unavailable(FolderBusy))),
+            Ok(Some(folder)) => self.spawn_in(folder, request, &mark).map(Try::Done),
+            Ok(None) => Ok(Try::Again(unavailable(FolderBusy))),
+            // Another executor was opened just now, and took the folder for one that was left behind.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::WouldBlock) => {
+                Ok(Try::Again(unavailable(error)))
+            }
+            Err(error) => Err(from_disk(error)),
         }
     }
 
@@ -90,11 +96,11 @@ impl Attempts {
         request: &StartRequest,
         mark: &AttemptMark,
     ) -> Result<Started, StartError> {
-        let cookie = cookie(request.name.as_str(), mark);
+        let cookie = self.folders.cookie(&folder.path, mark);
         let search_path = self.search_path.as_deref();
         match spawn(&self.options.runner, &folder.path, &cookie, search_path, &request.job) {
             Ok(child) => {
-                self.children.add(&cookie, child);
+                self.children.add(&mark.attempt, &folder.path, &cookie, child);
                 Ok(Started::Created { host: self.options.host.clone() })
             }
             Err(error) => {

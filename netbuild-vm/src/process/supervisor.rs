@@ -29,7 +29,6 @@ struct Seen {
 struct SeenAttempt {
     phase: Option<Phase>,
     escalation: Option<Escalation>,
-    cookie: String,
 }
 
 /// What one look brought.
@@ -79,7 +78,7 @@ pub(super) async fn supervise(
 pub(super) async fn clean(attempts: Arc<Attempts>, stop: CancellationToken) {
     loop {
         let shared = Arc::clone(&attempts);
-        match spawn_blocking(move || shared.folders.clean()).await {
+        match spawn_blocking(move || shared.folders.delete_trash()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "removed attempts are left to be deleted later"),
             Err(_broken) => return,
@@ -110,9 +109,7 @@ fn look(attempts: &Attempts, seen: &mut Seen) -> Look {
     }
     seen.attempts.retain(|attempt, _| there.contains(attempt));
     attempts.retain(|attempt| there.contains(attempt));
-    let open = |attempt: &&SeenAttempt| !matches!(attempt.phase, Some(Phase::Ended { .. }));
-    let cookies: BTreeSet<&str> = seen.attempts.values().filter(open).map(|attempt| attempt.cookie.as_str()).collect();
-    attempts.children.forget(|cookie| cookies.contains(cookie));
+    attempts.children.forget(|attempt, folder| attempts.is_over(attempt, folder));
     look
 }
 
@@ -131,7 +128,6 @@ fn look_at(
     let found = attempts.look(&folder.path, &mark)?;
     let verdict = attempts.settle(&folder, &mark, &found)?;
     let before = seen.attempts.entry(mark.attempt.clone()).or_default();
-    before.cookie.clone_from(&found.cookie);
     match (&verdict, found.grace) {
         (Verdict::Running { .. } | Verdict::Pending, Some(grace)) => {
             let (escalation, ask) = escalate(before.escalation, grace, attempts.clock.monotonic());

@@ -18,33 +18,33 @@ use crate::runner::FAULT;
 /// No test waits longer for anything.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub struct Bench {
+pub(crate) struct Bench {
     root: tempfile::TempDir,
     names: NameKey,
 }
 
 impl Bench {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Bench { root: tempfile::tempdir().unwrap(), names: NameKey::new([5; 32]) }
     }
 
-    pub fn options(&self) -> ProcessOptions {
+    pub(crate) fn options(&self) -> ProcessOptions {
         let this = std::env::current_exe().unwrap();
         let args = ["test_runner", "--exact", "--nocapture", "--test-threads=1", "--quiet"];
         let runner = args.into_iter().fold(RunnerCommand::new(this), RunnerCommand::arg);
         ProcessOptions { slots: 16, poll: Duration::from_millis(20), ..ProcessOptions::new(self.root.path(), runner) }
     }
 
-    pub async fn executor(&self) -> ProcessExecutor {
+    pub(crate) async fn executor(&self) -> ProcessExecutor {
         self.executor_with(self.options()).await
     }
 
-    pub async fn executor_with(&self, options: ProcessOptions) -> ProcessExecutor {
+    pub(crate) async fn executor_with(&self, options: ProcessOptions) -> ProcessExecutor {
         ProcessExecutor::open(options, Arc::new(SystemClock::new())).await.unwrap()
     }
 
     /// Attempt 1 of a build of its own that runs a command.
-    pub fn request(&self, command: &str) -> StartRequest {
+    pub(crate) fn request(&self, command: &str) -> StartRequest {
         let mut build = netbuild_core::testkit::fixtures::build("acme", "site", 1);
         build.id = BuildId::generate();
         build.spec.command = command.to_owned();
@@ -62,32 +62,32 @@ impl Bench {
     }
 
     /// Attempt 1 of a build of its own whose runner has a fault.
-    pub fn faulty(&self, fault: &str, command: &str) -> StartRequest {
+    pub(crate) fn faulty(&self, fault: &str, command: &str) -> StartRequest {
         let mut request = self.request(command);
         request.job.env.insert(FAULT.to_owned(), fault.to_owned());
         request
     }
 
-    pub fn root(&self) -> PathBuf {
+    pub(crate) fn root(&self) -> PathBuf {
         fs::canonicalize(self.root.path()).unwrap()
     }
 
-    pub fn folder(&self, request: &StartRequest) -> PathBuf {
+    pub(crate) fn folder(&self, request: &StartRequest) -> PathBuf {
         self.root().join(request.name.as_str())
     }
 
-    pub fn identity(&self, request: &StartRequest) -> RunnerIdentity {
+    pub(crate) fn identity(&self, request: &StartRequest) -> RunnerIdentity {
         serde_json::from_slice(&fs::read(self.folder(request).join(AttemptFolder::RUNNER)).unwrap()).unwrap()
     }
 
-    pub fn alter_identity(&self, request: &StartRequest, alter: impl FnOnce(&mut RunnerIdentity)) {
+    pub(crate) fn alter_identity(&self, request: &StartRequest, alter: impl FnOnce(&mut RunnerIdentity)) {
         let mut identity = self.identity(request);
         alter(&mut identity);
         fs::write(self.folder(request).join(AttemptFolder::RUNNER), serde_json::to_vec(&identity).unwrap()).unwrap();
     }
 
     /// What a command writes into a file of its workspace, once it has.
-    pub async fn written(&self, request: &StartRequest, name: &str) -> String {
+    pub(crate) async fn written(&self, request: &StartRequest, name: &str) -> String {
         let path = self.folder(request).join(AttemptFolder::WORK).join(name);
         let text = async {
             loop {
@@ -102,25 +102,25 @@ impl Bench {
 }
 
 /// The next attempt of the same build.
-pub fn next(request: &StartRequest) -> StartRequest {
+pub(crate) fn next(request: &StartRequest) -> StartRequest {
     let mut next = request.clone();
     next.job.attempt.number = next.job.attempt.number.next();
     next
 }
 
-pub fn id(request: &StartRequest) -> &AttemptId {
+pub(crate) fn id(request: &StartRequest) -> &AttemptId {
     &request.job.attempt
 }
 
 /// The phase in a list; `None` when the attempt is absent from a complete one.
-pub async fn phase(executor: &ProcessExecutor, request: &StartRequest) -> Option<Phase> {
+pub(crate) async fn phase(executor: &ProcessExecutor, request: &StartRequest) -> Option<Phase> {
     let listing = executor.list().await.unwrap();
     assert!(listing.complete);
     listing.attempts.into_iter().find(|observed| observed.attempt == *id(request)).map(|observed| observed.phase)
 }
 
 /// Waits, by events, until an attempt is in a phase.
-pub async fn wait_for<T>(
+pub(crate) async fn wait_for<T>(
     executor: &ProcessExecutor,
     request: &StartRequest,
     wanted: impl Fn(&Phase) -> Option<T>,
@@ -145,11 +145,11 @@ pub async fn wait_for<T>(
     }
 }
 
-pub async fn running(executor: &ProcessExecutor, request: &StartRequest) {
+pub(crate) async fn running(executor: &ProcessExecutor, request: &StartRequest) {
     wait_for(executor, request, |phase| matches!(phase, Phase::Running { .. }).then_some(())).await;
 }
 
-pub async fn ended(executor: &ProcessExecutor, request: &StartRequest) -> Report {
+pub(crate) async fn ended(executor: &ProcessExecutor, request: &StartRequest) -> Report {
     let report = |phase: &Phase| match phase {
         Phase::Ended { report } => Some(report.clone()),
         _ => None,
@@ -157,14 +157,14 @@ pub async fn ended(executor: &ProcessExecutor, request: &StartRequest) -> Report
     wait_for(executor, request, report).await
 }
 
-pub fn cause(report: &Report) -> &str {
+pub(crate) fn cause(report: &Report) -> &str {
     match &report.outcome {
         Outcome::Failed(failure) => failure.cause.label(),
         other => other.label(),
     }
 }
 
-pub fn adopted(started: Started) -> Observed {
+pub(crate) fn adopted(started: Started) -> Observed {
     match started {
         Started::Adopted { observed } => observed,
         Started::Created { .. } => panic!("created instead of adopted"),
@@ -172,11 +172,11 @@ pub fn adopted(started: Started) -> Observed {
 }
 
 /// Whether a process is there and no zombie.
-pub fn lives(pid: &str) -> bool {
+pub(crate) fn lives(pid: &str) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat"))
         .is_ok_and(|stat| !stat[stat.rfind(')').unwrap()..].starts_with(") Z"))
 }
 
-pub fn kill(signal: &str, pid: &str) {
+pub(crate) fn kill(signal: &str, pid: &str) {
     assert!(std::process::Command::new("kill").args([signal, "--", pid]).status().unwrap().success());
 }

@@ -74,6 +74,22 @@ async fn a_frozen_runner_is_killed_as_well() {
 }
 
 #[tokio::test]
+async fn executors_on_other_roots_with_equal_names_do_not_meet() {
+    let (bench, copy) = (Bench::new(), Bench::new());
+    let (executor, other) = (bench.executor().await, copy.executor().await);
+    let request = bench.request("echo up >up; exec sleep 600");
+    executor.start(&request).await.unwrap();
+    other.start(&request).await.unwrap();
+    bench.written(&request, "up").await;
+    copy.written(&request, "up").await;
+    executor.cancel(id(&request), Duration::ZERO).await.unwrap();
+    ended(&executor, &request).await;
+    assert!(lives(&copy.identity(&request).pid.to_string()));
+    other.cancel(id(&request), Duration::ZERO).await.unwrap();
+    ended(&other, &request).await;
+}
+
+#[tokio::test]
 async fn a_cancel_of_what_is_not_there_or_over_changes_nothing() {
     let bench = Bench::new();
     let executor = bench.executor().await;

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use netbuild_core::model::{AttemptFolder, Cause};
-use netbuild_core::port::{Executor, Phase, Started};
+use netbuild_core::port::{Executor, Phase};
 
 use crate::bench::{Bench, adopted, cause, ended, id, kill, lives, phase, running};
 use crate::runner::{DIES_FIRST, FOREIGN_RECORD, STARTS, TORN_RECORD};
@@ -12,10 +12,10 @@ use crate::runner::{DIES_FIRST, FOREIGN_RECORD, STARTS, TORN_RECORD};
 #[tokio::test]
 async fn a_new_executor_adopts_what_an_earlier_one_started() {
     let bench = Bench::new();
-    let request = bench.request("until [ -e go ]; do sleep 0.01; done; exit 3");
+    let request = bench.request("echo up >up; until [ -e go ]; do sleep 0.01; done; exit 3");
     let executor = bench.executor().await;
     executor.start(&request).await.unwrap();
-    running(&executor, &request).await;
+    bench.written(&request, "up").await;
     drop(executor);
     let executor = bench.executor().await;
     assert!(matches!(adopted(executor.start(&request).await.unwrap()).phase, Phase::Running { .. }));
@@ -156,9 +156,9 @@ async fn what_an_interrupted_executor_left_is_cleaned() {
 async fn an_end_that_cannot_be_written_is_told_nevertheless() {
     let bench = Bench::new();
     let executor = bench.executor().await;
-    let request = bench.request("until [ -e go ]; do sleep 0.01; done; exit 3");
-    assert!(matches!(executor.start(&request).await.unwrap(), Started::Created { .. }));
-    running(&executor, &request).await;
+    let request = bench.request("echo up >up; until [ -e go ]; do sleep 0.01; done; exit 3");
+    executor.start(&request).await.unwrap();
+    bench.written(&request, "up").await;
     // A folder in the way, as a disk without room: nothing can take its place.
     fs::create_dir_all(bench.folder(&request).join("settled.json/full")).unwrap();
     fs::write(bench.folder(&request).join("work/go"), "").unwrap();

@@ -1,11 +1,19 @@
 //! The process executor with real processes.
 
+#[cfg(test)]
 mod bench;
+#[cfg(test)]
 mod cancel;
+#[cfg(test)]
 mod crash;
+#[cfg(test)]
 mod ends;
+#[cfg(test)]
 mod runner;
+#[cfg(test)]
 mod start;
+#[cfg(test)]
+mod suite;
 
 /// Not a test: the executor starts this binary again as the runner, with this name as its filter.
 #[test]

@@ -4,7 +4,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Stdio, exit};
+use std::time::Duration;
 
+use futures_util::FutureExt;
 use netbuild_core::model::{
     AttemptFolder, AttemptMark, AttemptNumber, Cause, ExitRecord, Failure, Job, Outcome, Report, RunnerIdentity,
     Timestamp,
@@ -12,23 +14,23 @@ use netbuild_core::model::{
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The variable of a job by which a test asks for a [`Fault`].
-pub const FAULT: &str = "TEST_FAULT";
+pub(crate) const FAULT: &str = "TEST_FAULT";
 
 /// Ends before it takes the lock.
-pub const DIES_FIRST: &str = "dies first";
+pub(crate) const DIES_FIRST: &str = "dies first";
 /// Never comes to take the lock.
-pub const NEVER_BEGINS: &str = "never begins";
+pub(crate) const NEVER_BEGINS: &str = "never begins";
 /// Lives on after its exit record.
-pub const LINGERS: &str = "lingers";
+pub(crate) const LINGERS: &str = "lingers";
 /// Leaves the exit record of another attempt.
-pub const FOREIGN_RECORD: &str = "foreign record";
+pub(crate) const FOREIGN_RECORD: &str = "foreign record";
 /// Leaves half an exit record.
-pub const TORN_RECORD: &str = "torn record";
+pub(crate) const TORN_RECORD: &str = "torn record";
 
 /// Every start of a runner adds a line here, before it takes the lock.
-pub const STARTS: &str = "starts";
+pub(crate) const STARTS: &str = "starts";
 
-pub fn run() -> ! {
+pub(crate) fn run() -> ! {
     let folder = PathBuf::from(std::env::args_os().next_back().unwrap());
     append(&folder.join(STARTS), "started\n");
     let mut text = String::new();
@@ -84,10 +86,14 @@ async fn work(folder: &Path, job: &Job) -> Outcome {
         .stderr(log)
         .spawn()
         .unwrap();
-    let (status, cancelled) = tokio::select! {
-        status = command.wait() => (status.unwrap(), false),
+    let (status, mut cancelled) = tokio::select! {
         _ = term.recv() => (command.wait().await.unwrap(), true),
+        status = command.wait() => (status.unwrap(), false),
     };
+    // TERM goes to the whole group at once: when the command has ended by it, it is pending here as well, and seen once
+    // the runtime has turned.
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    cancelled |= term.recv().now_or_never().is_some();
     match status.code() {
         _ if cancelled => Outcome::Cancelled,
         Some(0) => Outcome::Succeeded { deploy: None },

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use netbuild_core::model::{Cause, Outcome};
-use netbuild_core::port::{Executor, Phase, StartError, Started};
+use netbuild_core::model::{AttemptFolder, AttemptMark, Cause, Outcome, Timestamp};
+use netbuild_core::port::{Executor, ExecutorError, Phase, StartError, StartRequest, Started};
 use netbuild_vm::process::{ProcessOptions, RunnerCommand};
 
 use crate::bench::{Bench, adopted, cause, ended, id, next, phase, running};
@@ -64,19 +64,41 @@ async fn a_folder_without_a_runner_is_started_in_and_a_later_attempt_replaces_it
     let executor = bench.executor().await;
     for later in [false, true] {
         let request = bench.request("true");
-        let folder = bench.folder(&request);
-        // As a crash between making the folder and starting the runner leaves it.
-        fs::create_dir(&folder).unwrap();
-        let mark = netbuild_core::model::AttemptMark {
-            attempt: id(&request).clone(),
-            created_at: netbuild_core::model::Timestamp::EPOCH,
-        };
-        fs::write(folder.join("attempt.json"), serde_json::to_vec(&mark).unwrap()).unwrap();
+        make_folder(&bench, &request);
         assert_eq!(phase(&executor, &request).await, Some(Phase::Pending { waits_for: "start".to_owned() }));
         let request = if later { next(&request) } else { request };
         assert_eq!(executor.start(&request).await.unwrap(), Started::Created { host: None });
         assert_eq!(cause(&ended(&executor, &request).await), "succeeded");
     }
+}
+
+/// As a crash between making the folder and starting the runner leaves it.
+fn make_folder(bench: &Bench, request: &StartRequest) {
+    let folder = bench.folder(request);
+    fs::create_dir(&folder).unwrap();
+    let mark = AttemptMark { attempt: id(request).clone(), created_at: Timestamp::EPOCH };
+    fs::write(folder.join(AttemptFolder::ATTEMPT), serde_json::to_vec(&mark).unwrap()).unwrap();
+}
+
+#[tokio::test]
+async fn while_another_executor_is_at_a_folder_nothing_is_judged_or_started() {
+    let bench = Bench::new();
+    let deadline = Duration::from_secs(1);
+    let executor = bench.executor_with(ProcessOptions { deadline, ..bench.options() }).await;
+    let request = bench.request("true");
+    make_folder(&bench, &request);
+    // As an executor that was stopped before it started the runner holds it.
+    let held = fs::File::open(bench.folder(&request)).unwrap();
+    held.lock().unwrap();
+    assert!(matches!(executor.start(&request).await, Err(StartError::Unavailable(_))));
+    assert!(matches!(executor.start(&next(&request)).await, Err(StartError::Unavailable(_))));
+    assert!(matches!(executor.cancel(id(&request), Duration::ZERO).await, Err(ExecutorError::Unavailable(_))));
+    assert!(matches!(executor.remove(id(&request)).await, Err(ExecutorError::Unavailable(_))));
+    assert_eq!(phase(&executor, &request).await, Some(Phase::Pending { waits_for: "start".to_owned() }));
+    assert!(!bench.folder(&request).join(STARTS).exists());
+    held.unlock().unwrap();
+    assert_eq!(executor.start(&request).await.unwrap(), Started::Created { host: None });
+    assert_eq!(cause(&ended(&executor, &request).await), "succeeded");
 }
 
 #[tokio::test]

@@ -40,6 +40,7 @@
 //!
 //! What an implementation does not declare is skipped, and the skip is in the report with its reason.
 
+pub mod executor;
 pub mod ledger;
 pub mod log_store;
 pub mod outbox;

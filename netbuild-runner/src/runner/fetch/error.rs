@@ -20,12 +20,14 @@ pub(super) fn refused(text: String) -> Failure {
 
 /// Something on this side failed.
 pub(super) fn broken(what: &str, error: &gix::Error) -> Failure {
-    Failure::new(local_cause(error), format!("{what}: {}", chain(error)))
+    let cause = if disk_full(error) { Cause::HostDisk } else { Cause::RunnerBroken };
+    Failure::new(cause, format!("{what}: {}", chain(error)))
 }
 
 /// The talk with the repository's host failed.
 pub(super) fn remote(repository: &RepositoryUrl, error: &gix::Error) -> Failure {
-    Failure::new(remote_cause(&Signs::of(error)), format!("{repository}: {}", chain(error)))
+    let signs = Signs::of(error);
+    Failure::new(remote_cause(&signs), format!("{repository}: {}\n{}", advice(&signs), chain(error)))
 }
 
 /// What an error of gix has in it that tells its cause.
@@ -39,6 +41,8 @@ struct Signs {
     refused_commit: bool,
     /// It cannot be done at all: another protocol, another hash.
     unsupported: bool,
+    /// This machine has no room for it.
+    disk_full: bool,
 }
 
 impl Signs {
@@ -49,6 +53,7 @@ impl Signs {
             credentials: error.is_unauthenticated(),
             refused_commit: error.iter_errors().any(|it| it.to_string().contains("not our ref")),
             unsupported: error.is_unsupported(),
+            disk_full: disk_full(error),
         }
     }
 }
@@ -70,6 +75,7 @@ fn http_status(error: &(dyn Error + 'static)) -> Option<u16> {
 
 fn remote_cause(signs: &Signs) -> Cause {
     match signs {
+        Signs { disk_full: true, .. } => Cause::HostDisk,
         Signs { status: Some(401 | 403), .. } | Signs { credentials: true, .. } => Cause::SourceDenied,
         Signs { status: Some(404 | 410), .. } | Signs { refused_commit: true, .. } => Cause::SourceNotFound,
         Signs { unsupported: true, .. } => Cause::SourceRefused,
@@ -77,12 +83,27 @@ fn remote_cause(signs: &Signs) -> Cause {
     }
 }
 
-fn local_cause(error: &gix::Error) -> Cause {
-    let full = |it: &(dyn Error + 'static)| {
+/// What it means for the one who reads it.
+fn advice(signs: &Signs) -> &'static str {
+    match remote_cause(signs) {
+        Cause::HostDisk => "the disk of the machine that builds is full",
+        Cause::SourceDenied => {
+            "the repository asks for credentials or refuses access, and the runner fetches without any"
+        }
+        Cause::SourceNotFound if signs.refused_commit => {
+            "the server gives out no such commit: it is not there, or the server gives none out by id; build a ref instead"
+        }
+        Cause::SourceNotFound => "there is no repository at this URL, or it is private",
+        Cause::SourceRefused => "the server does not speak Git's smart HTTP protocol as the runner does",
+        _ => "the repository's host cannot be reached or failed",
+    }
+}
+
+fn disk_full(error: &gix::Error) -> bool {
+    error.iter_errors().any(|it| {
         it.downcast_ref::<std::io::Error>()
             .is_some_and(|io| matches!(io.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded))
-    };
-    if error.iter_errors().any(full) { Cause::HostDisk } else { Cause::RunnerBroken }
+    })
 }
 
 /// The whole chain in one line, without repetitions.
@@ -112,6 +133,7 @@ mod tests {
             (status(410), Cause::SourceNotFound),
             (Signs { refused_commit: true, ..Signs::default() }, Cause::SourceNotFound),
             (Signs { unsupported: true, ..Signs::default() }, Cause::SourceRefused),
+            (Signs { disk_full: true, ..status(200) }, Cause::HostDisk),
             (status(500), Cause::SourceUnavailable),
             (status(429), Cause::SourceUnavailable),
             (Signs::default(), Cause::SourceUnavailable),

@@ -37,8 +37,8 @@ pub(super) fn fetch(
             // Without this, gix would run the `git credential` programs of this machine.
             .with_credentials(|_| Ok(None));
         connection.set_transport_options(Box::new(transport_options()));
-        let mut options = gix::remote::ref_map::Options::default();
-        options.extra_refspecs = refspecs(&source.revision, &candidates)?;
+        let extra_refspecs = refspecs(&source.revision, &candidates)?;
+        let options = gix::remote::ref_map::Options { extra_refspecs, ..Default::default() };
         let prepared =
             connection.prepare_fetch(Discard, options).map_err(|error| remote(&source.repository, &error))?;
         let found = choose(prepared.ref_map(), &source.revision, &candidates)?;

@@ -1,6 +1,6 @@
 //! The fetch as a whole: which transport, then the checkout.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use netbuild_core::model::{Cause, Failure, JobRules, Revision, Source, Transport};
@@ -14,27 +14,27 @@ pub(crate) fn fetch(source: &Source, rules: &JobRules, work: &Path, interrupt: &
     let repository = checkout::workspace(work)?;
     let (repository, commit) = match wanted {
         Wanted::Http => http::fetch(repository, source, interrupt)?,
-        Wanted::File(path) => local::fetch(repository, path, &source.revision)?,
+        Wanted::File(path) => local::fetch(repository, &path, &source.revision)?,
     };
     checkout::checkout(&repository, commit, interrupt)?;
     Ok(commit.to_string())
 }
 
-enum Wanted<'a> {
+enum Wanted {
     Http,
-    File(&'a Path),
+    File(PathBuf),
 }
 
-impl<'a> Wanted<'a> {
+impl Wanted {
     /// Judges a source before anything is touched.
-    fn of(source: &'a Source, rules: &JobRules) -> Result<Self, Failure> {
+    fn of(source: &Source, rules: &JobRules) -> Result<Self, Failure> {
         let refused = |why: &str| Err(Failure::new(Cause::SourceRefused, format!("{}: {why}", source.repository)));
         if matches!(&source.revision, Revision::Commit(id) if id.len() != 40) {
             return refused("SHA-256 repositories are not supported yet");
         }
         match (source.repository.transport(), source.repository.file_path()) {
             (Transport::Https | Transport::Http, _) => Ok(Wanted::Http),
-            (Transport::File, Some(path)) if rules.allow_file => Ok(Wanted::File(Path::new(path))),
+            (Transport::File, Some(path)) if rules.allow_file => Ok(Wanted::File(PathBuf::from(path))),
             (Transport::File, _) => refused("this host does not allow `file` repositories (JobRules::allow_file)"),
             (Transport::Ssh, _) => refused("the runner does not speak ssh; use the repository's https URL"),
             _ => refused("the runner does not speak this transport; use an https URL"),

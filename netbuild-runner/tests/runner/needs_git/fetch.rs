@@ -74,7 +74,7 @@ async fn branches_tags_and_commits_of_a_local_repository() {
 async fn only_the_commit_comes_without_its_history() {
     let (bench, (repository, first, _)) = (Bench::new().await, repository());
     let server = GitServer::new(&repository).await;
-    let attempt = bench.attempt(&server.url("site.git"), "true");
+    let attempt = bench.attempt(&server.url("site.git"), "true").revision("refs/heads/main");
     assert_eq!(attempt.run().await.outcome, SUCCEEDED);
     let clone = super::repository::git().arg("-C").arg(attempt.work("")).args(["log", "--format=%s"]).output().unwrap();
     assert_eq!(String::from_utf8(clone.stdout).unwrap(), "two\n", "and it is a repository that git can read");

@@ -91,6 +91,7 @@ impl Bench {
 pub(crate) struct Attempt {
     pub(crate) job: Job,
     folder: tempfile::TempDir,
+    programs: tempfile::TempDir,
 }
 
 impl Attempt {
@@ -98,7 +99,7 @@ impl Attempt {
         let folder = tempfile::tempdir().unwrap();
         let mark = AttemptMark { attempt: job.attempt.clone(), created_at: Timestamp::EPOCH };
         std::fs::write(folder.path().join(AttemptFolder::ATTEMPT), serde_json::to_vec(&mark).unwrap()).unwrap();
-        Attempt { job, folder }
+        Attempt { job, folder, programs: programs() }
     }
 
     pub(crate) fn revision(mut self, revision: &str) -> Self {
@@ -135,7 +136,7 @@ impl Attempt {
 
     /// Starts the runner and gives it `input` as its job.
     pub(crate) async fn start_with(&self, input: &str) -> Child {
-        let mut child = runner(self.folder.path());
+        let mut child = runner(self.folder.path(), self.programs.path());
         let mut stdin = child.stdin.take().unwrap();
         // A runner with nothing to do does not read it.
         let _ = stdin.write_all(input.as_bytes()).await;
@@ -163,18 +164,23 @@ impl Attempt {
         let record = std::fs::read(self.path(AttemptFolder::EXIT)).expect("there is an exit record");
         let record: ExitRecord = serde_json::from_slice(&record).unwrap();
         assert_eq!(record.attempt, self.job.attempt);
+        assert!(!self.path(BETRAYAL).exists(), "the runner started `git`");
         record.report
     }
 }
 
-/// The runner's program, as an executor starts it: leader of a group, with a cookie, and no `git` in its path.
-fn runner(folder: &Path) -> Child {
+/// The variable, and the file in the attempt's folder, by which a `git` that the runner starts betrays it.
+const BETRAYAL: &str = "GIT_WAS_STARTED";
+
+/// The runner's program, as an executor starts it: leader of a group, with a cookie.
+fn runner(folder: &Path, programs: &Path) -> Child {
     Command::new(env!("CARGO_BIN_EXE_netbuild-runner"))
         .arg(netbuild_runner::runner::RUNNER_ARGUMENT)
         .arg(folder)
         .env_clear()
-        .env("PATH", bare_path())
+        .env("PATH", programs)
         .env(AttemptFolder::COOKIE, "nb-test.1")
+        .env(BETRAYAL, folder.join(BETRAYAL))
         // What must not reach gix.
         .env("GIT_DIR", "/nonexistent")
         .env("HTTP_PROXY", "http://127.0.0.1:1")
@@ -186,18 +192,19 @@ fn runner(folder: &Path) -> Child {
         .unwrap()
 }
 
-/// The system's programs, checked to have no `git`: otherwise a folder with links to the few that the commands need.
-fn bare_path() -> PathBuf {
-    static PROGRAMS: [&str; 12] =
+/// A folder with the few programs that commands need, and a `git` that betrays who starts it.
+fn programs() -> tempfile::TempDir {
+    const NAMES: [&str; 12] =
         ["sh", "sleep", "cat", "mkdir", "ln", "env", "setsid", "head", "yes", "rm", "mkfifo", "touch"];
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bare-path");
-    std::fs::create_dir_all(&folder).unwrap();
-    for program in PROGRAMS {
-        let found =
-            ["/bin", "/usr/bin"].map(|folder| Path::new(folder).join(program)).into_iter().find(|it| it.exists());
-        // Two tests may do this at the same time.
-        let _ = std::os::unix::fs::symlink(found.expect(program), folder.join(program));
+    let folder = tempfile::tempdir().unwrap();
+    for name in NAMES {
+        let places = ["/bin", "/usr/bin"].map(|folder| Path::new(folder).join(name));
+        let place = places.iter().find(|place| place.exists()).expect(name);
+        std::os::unix::fs::symlink(place, folder.path().join(name)).unwrap();
     }
+    let git = folder.path().join("git");
+    std::fs::write(&git, format!("#!/bin/sh\necho \"$@\" > \"${BETRAYAL}\"\n")).unwrap();
+    std::fs::set_permissions(&git, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     folder
 }
 

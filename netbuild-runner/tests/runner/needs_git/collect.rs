@@ -61,7 +61,13 @@ async fn what_cannot_be_published_is_named() {
 #[tokio::test]
 async fn nothing_is_written_to_the_folder_while_it_is_collected() {
     let (bench, repository) = (Bench::new().await, Repository::new());
-    let command = "mkdir out; echo 1 > out/1; (while :; do echo x >> out/1; done) > /dev/null 2>&1 &";
+    let command = "mkdir out; (i=0; while :; do i=$((i+1)); echo $i > out/1; done) > /dev/null 2>&1 &
+        while ! test -s out/1; do :; done";
     let attempt = bench.attempt(&repository.url(), command).publish("out");
-    deploy(&attempt.run().await);
+    let report = attempt.run().await;
+    deploy(&report);
+    let collect = report.phases.iter().find(|time| time.phase == RunPhase::Collect).unwrap();
+    let written = std::fs::metadata(attempt.work("out/1")).unwrap().modified().unwrap();
+    let written = written.duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    assert!(written <= u128::from(collect.began_at.as_millis()), "{written} in {:?}", report.phases);
 }

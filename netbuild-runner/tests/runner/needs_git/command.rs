@@ -1,9 +1,10 @@
 //! The command: its end, its output, and the processes that it leaves.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use netbuild_core::model::{Cause, Outcome, RunPhase};
 use rustix::process::{Pid, Signal};
+use tokio::time::Instant;
 
 use super::bench::{Bench, cause, ended, lives, until};
 use super::repository::Repository;
@@ -120,6 +121,15 @@ async fn a_term_to_the_whole_group_is_a_cancel_and_not_a_failure_of_the_command(
     let group = Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap();
     rustix::process::kill_process_group(group, Signal::TERM).unwrap();
     assert_eq!(attempt.end(child).await.outcome, Outcome::Cancelled);
+}
+
+#[tokio::test]
+async fn a_command_that_signals_its_own_group_does_not_reach_the_runner() {
+    let (bench, repository) = (Bench::new().await, Repository::new());
+    let tidy = bench.attempt(&repository.url(), "trap 'kill 0' EXIT; trap : TERM; sleep 1000 & exit 0").run().await;
+    assert!(matches!(tidy.outcome, Outcome::Succeeded { .. }), "{tidy:?}");
+    let killed = bench.attempt(&repository.url(), "kill -KILL 0").run().await;
+    assert_eq!(cause(&killed), Cause::CommandKilled { signal: 9 });
 }
 
 #[tokio::test]

@@ -1,11 +1,13 @@
 //! Running the quickstart as a program of its own, and looking at what it left.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use netbuild_examples::site::Site;
+use rustix::process::{Pid, Signal, kill_process};
 
 /// A state folder, a repository, and the commands over them.
 pub(crate) struct Bench {
@@ -14,7 +16,7 @@ pub(crate) struct Bench {
 }
 
 /// Copies a few pages: a build that takes no time.
-pub(crate) const QUICK: &str = "mkdir -p public && cp README.md public/index.html && echo built";
+pub(crate) const QUICK: &str = "mkdir -p public && cp build.sh public/index.txt && echo built";
 
 impl Bench {
     pub(crate) fn new() -> Self {
@@ -42,16 +44,35 @@ impl Bench {
     }
 
     /// The processes whose working folder lies in this bench's folder: what an attempt left running.
-    pub(crate) fn processes(&self) -> Vec<String> {
+    pub(crate) fn processes(&self) -> Vec<(Pid, String)> {
         let inside = |entry: std::fs::DirEntry| {
             let cwd = std::fs::read_link(entry.path().join("cwd")).ok()?;
             let runs = std::fs::read_to_string(entry.path().join("stat")).is_ok_and(|stat| !stat.contains(") Z "));
+            let pid = entry.file_name().to_str()?.parse().ok().and_then(Pid::from_raw)?;
             (runs && cwd.starts_with(self.folder.path())).then(|| {
                 let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-                format!("{:?}: {}", entry.file_name(), String::from_utf8_lossy(&line).replace('\0', " "))
+                (pid, String::from_utf8_lossy(&line).replace('\0', " "))
             })
         };
         std::fs::read_dir("/proc").unwrap().flatten().filter_map(inside).collect()
+    }
+
+    /// Ends what an attempt left running.
+    pub(crate) fn end_processes(&self) {
+        for (pid, _) in self.processes() {
+            // It may have ended by itself meanwhile.
+            let _ = kill_process(pid, Signal::KILL);
+        }
+        self.assert_nothing_runs();
+    }
+
+    /// Whether nobody holds a lock that others wait for: the write lock of the store, or one of an attempt's folder.
+    pub(crate) fn is_unlocked(&self) -> bool {
+        let store = rusqlite::Connection::open(self.state().join("netbuild.db")).unwrap();
+        store.busy_timeout(Duration::from_millis(200)).unwrap();
+        let folders = std::fs::read_dir(self.state().join("attempts")).into_iter().flatten().flatten();
+        let mut folders = folders.filter_map(|entry| File::open(entry.path()).ok());
+        store.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_ok() && folders.all(|folder| folder.try_lock().is_ok())
     }
 
     /// Waits until nothing of any attempt runs.
@@ -64,7 +85,11 @@ impl Bench {
 pub(crate) fn program() -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let program = tests.parent().and_then(Path::parent).unwrap().join("examples/quickstart");
-    assert!(program.exists(), "{} is missing: run the tests of the whole package", program.display());
+    assert!(
+        program.exists(),
+        "{} is missing: `cargo build --workspace --all-features --examples` makes it",
+        program.display()
+    );
     program
 }
 

@@ -1,0 +1,12 @@
+//! These tests use the `git` program to make repositories and to serve them; the runner itself never starts it: the `git`
+//! in its search path would betray it. `scripts/test` skips this module by its name where there is no `git`.
+
+mod bench;
+mod collect;
+mod command;
+mod control;
+mod fetch;
+mod git_server;
+mod intake;
+mod lease;
+mod repository;
