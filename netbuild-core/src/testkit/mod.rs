@@ -10,9 +10,11 @@ pub mod fixtures;
 mod manual_clock;
 pub mod mocks;
 mod tokio_clock;
+mod virtual_run;
 
 pub use fake_executor::{
     CallFault, FakeCall, FakeCallKind, FakeExecutor, FakeExecutorHandle, LiveAttempts, Play, StartFault, deploy_of,
 };
 pub use manual_clock::ManualClock;
 pub use tokio_clock::TokioClock;
+pub use virtual_run::{VirtualAttempt, VirtualRun};

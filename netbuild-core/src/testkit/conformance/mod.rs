@@ -44,6 +44,7 @@ pub mod executor;
 pub mod ledger;
 pub mod log_store;
 pub mod outbox;
+pub mod policy;
 pub mod queue;
 mod report;
 mod suite;
