@@ -1,8 +1,8 @@
 //! The limit per account against a slow and obvious model of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use netbuild_core::model::{AccountId, BuildId, Priority, Rank, Timestamp};
+use netbuild_core::model::{AccountId, BuildId, ExecutorName, Priority, Rank, Timestamp};
 use netbuild_core::policy::{AccountLimit, AccountLimits, Fifo, Policy, Queued};
 use netbuild_core::testkit::fixtures;
 use proptest::collection::vec;
@@ -10,6 +10,41 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
 
 const LANES: [&str; 2] = ["x", "y"];
+
+/// First in, first out, and it insists that it is told every step once and in order.
+#[derive(Debug, Default)]
+struct Strict {
+    fifo: Fifo,
+    waiting: BTreeSet<BuildId>,
+    running: BTreeSet<BuildId>,
+}
+
+impl Policy for Strict {
+    fn enqueued(&mut self, build: &Queued) {
+        assert!(self.waiting.insert(build.id) && !self.running.contains(&build.id), "{build:?} is enqueued already");
+        self.fifo.enqueued(build);
+    }
+
+    fn withdrawn(&mut self, build: &Queued) {
+        assert!(self.waiting.remove(&build.id), "{build:?} does not wait");
+        self.fifo.withdrawn(build);
+    }
+
+    fn started(&mut self, build: &Queued) {
+        assert!(self.waiting.remove(&build.id), "{build:?} does not wait");
+        self.running.insert(build.id);
+        self.fifo.started(build);
+    }
+
+    fn finished(&mut self, build: &Queued) {
+        assert!(self.running.remove(&build.id), "{build:?} does not run");
+        self.fifo.finished(build);
+    }
+
+    fn next(&mut self, lane: &ExecutorName, now: Timestamp) -> Option<BuildId> {
+        self.fifo.next(lane, now)
+    }
+}
 
 /// A step, with a number that says which build or lane it concerns.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +115,7 @@ fn take(builds: &mut Vec<Queued>, which: u8) -> Option<Queued> {
 }
 
 fn play(by_priority: bool, steps: &[Step]) -> Result<(), TestCaseError> {
-    let limit = AccountLimit::new(Fifo::new(), limits());
+    let limit = AccountLimit::new(Strict::default(), limits());
     let mut policy = if by_priority { limit.by_priority() } else { limit };
     let mut model = Model { by_priority, waiting: Vec::new(), running: Vec::new() };
     for (n, step) in steps.iter().enumerate() {
@@ -135,7 +170,7 @@ proptest! {
     #![proptest_config(Config { rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..Config::default() })]
 
     #[test]
-    fn it_names_what_the_model_names(steps in steps(), by_priority in any::<bool>()) {
+    fn it_names_what_the_model_names_and_tells_the_inner_policy_every_step(steps in steps(), by_priority in any::<bool>()) {
         play(by_priority, &steps)?;
     }
 }
