@@ -19,7 +19,7 @@ proptest! {
     #![proptest_config(lives())]
 
     #[test]
-    fn every_life_keeps_the_promises(tape in vec(any::<u16>(), 0..3_000)) {
+    fn every_life_keeps_the_promises(tape in vec(any::<u16>(), 0..4_000)) {
         let history = World::live(tape);
         if let Err(broken) = history::check(&history, BOUNDS) {
             return Err(TestCaseError::fail(broken));
@@ -29,12 +29,12 @@ proptest! {
 
 /// Builds run and are deployed where nothing goes wrong, so that the promises above are not kept by an idle world.
 #[test]
-fn a_life_without_faults_deploys_all_that_it_was_given() {
-    let submits = [13, 0, 0, 0, 0].repeat(10);
+fn a_life_without_faults_deploys_and_fails_nothing() {
+    let submits = [85, 0, 0, 0, 0].repeat(20);
     let history = World::live(submits);
     history::check(&history, BOUNDS).unwrap();
     let count = |wanted: fn(&Fact) -> bool| history.iter().filter(|fact| wanted(fact)).count();
-    let admitted = count(|fact| matches!(fact, Fact::Admitted { .. }));
     let deployed = count(|fact| matches!(fact, Fact::Ended { ending: Ending::Deployed { .. }, .. }));
-    assert!(admitted >= 5 && admitted == deployed, "{admitted} admitted, {deployed} deployed");
+    let failed = count(|fact| matches!(fact, Fact::Ended { ending: Ending::Failed { .. }, .. }));
+    assert!(deployed >= 5 && failed == 0, "{deployed} deployed, {failed} failed");
 }

@@ -32,8 +32,11 @@ impl Executor {
         self.hidden_until[host as usize] > now
     }
 
-    fn list(&self, now: Timestamp) -> Listing {
-        let attempts = self.processes.values().map(|process| process.observed(self.hides(process.host, now))).collect();
+    /// What is on a hidden host is told to be unknown, or left out.
+    fn list(&self, now: Timestamp, leaves_out: bool) -> Listing {
+        let hidden = |process: &Process| self.hides(process.host, now);
+        let told = self.processes.values().filter(|process| !(leaves_out && hidden(process)));
+        let attempts = told.map(|process| process.observed(hidden(process))).collect();
         Listing { attempts, complete: !(self.hides(0, now) || self.hides(1, now)) }
     }
 }
@@ -137,7 +140,7 @@ impl World {
             11 => fails(Cause::UploadFailed),
             _ => succeeds,
         };
-        let takes = self.dice.pick(&[20, 20, 60, 110, 10_000]);
+        let takes = self.dice.pick(&[20, 60, 200, 200, 10_000]);
         let (attempt, leased_until) = (attempt.clone(), self.now);
         self.births += 1;
         Process { attempt, born: self.births, host, phase: waits(), at_work: false, leased_until, takes, outcome }
@@ -189,6 +192,13 @@ impl World {
         self.executors.get_mut(executor).expect("an executor").processes.remove(&attempt.build.build);
     }
 
+    /// Nobody reaches a host for so many seconds.
+    pub(crate) fn hide(&mut self, executor: &ExecutorName, host: u16, long: u64) {
+        let until = self.now + secs(long);
+        let port = self.executors.get_mut(executor).expect("an executor");
+        port.hidden_until[host as usize] = until;
+    }
+
     /// Everything on a host dies; the executor does not know for a while.
     pub(crate) fn lose_host(&mut self, executor: &ExecutorName, host: u16) {
         let port = &self.executors[executor];
@@ -204,9 +214,10 @@ impl World {
     pub(crate) fn list(&mut self, executor: &ExecutorName) {
         let Some(engine) = &self.engine else { return };
         let asked_at_step = engine.steps();
+        let leaves_out = self.dice.once_in(3);
         let port = &self.executors[executor];
         if port.away_until <= self.now {
-            let listing = port.list(self.now);
+            let listing = port.list(self.now, leaves_out);
             let after = self.dice.pick(&[0, 1, 4]);
             self.later_input(secs(after), Input::Listed { executor: executor.clone(), asked_at_step, listing });
         }

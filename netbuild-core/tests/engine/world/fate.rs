@@ -15,15 +15,15 @@ const PATIENCE: u64 = 3 * (QUEUE_LIMIT + PENDING_LIMIT + RUN_LIMIT + 300);
 
 impl World {
     pub(crate) fn turn(&mut self) {
-        match self.dice.roll(24) {
-            13..=16 => self.submit(),
-            17 => self.cancel_some(),
-            18 => self.change_capacity(),
-            19 => self.router.version += 1,
-            20 => self.crash = Some(self.dice.pick(&[Crash::BeforePersist, Crash::AfterPersist])),
-            21 => self.go_down(),
-            22 => self.trouble_on_an_executor(),
-            23 => self.trouble_with_a_process(),
+        match self.dice.roll(100) {
+            80..=86 => self.submit(),
+            87..=88 => self.cancel_some(),
+            89 => self.change_capacity(),
+            90 => self.router.version += 1,
+            91 => self.crash = Some(self.dice.pick(&[Crash::BeforePersist, Crash::AfterPersist])),
+            92 => self.go_down(),
+            93..=96 => self.trouble_on_an_executor(),
+            97 => self.trouble_with_a_process(),
             _ => self.advance(),
         }
     }
@@ -109,15 +109,14 @@ impl World {
     fn trouble_on_an_executor(&mut self) {
         let executor = self.dice.pick(&self.lanes().into_iter().collect::<Vec<_>>());
         let host = self.dice.roll(2);
-        let (kind, long) = (self.dice.roll(3), self.dice.pick(&[10, 70, 100, 300]));
-        let until = self.now + secs(long);
-        if kind == 2 {
-            self.lose_host(&executor, host);
-        }
-        let Some(port) = self.executors.get_mut(&executor) else { return };
+        let (kind, long) = (self.dice.roll(5), self.dice.pick(&[10, 90, 100, 300]));
         match kind {
-            0 => port.away_until = until,
-            _ => port.hidden_until[host as usize] = until,
+            0 => self.executors.get_mut(&executor).expect("an executor").away_until = self.now + secs(long),
+            4 => {
+                self.lose_host(&executor, host);
+                self.hide(&executor, host, long);
+            }
+            _ => self.hide(&executor, host, long),
         }
     }
 

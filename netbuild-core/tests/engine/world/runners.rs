@@ -70,6 +70,11 @@ impl World {
             self.runner_later(secs(after), executor, attempt, Step::Finish(outcome));
         }
         self.next_beat(executor, attempt, 15);
+        // The worst moment: it may work on for a whole lease.
+        if self.dice.once_in(12) {
+            let host = self.process(executor, attempt).map_or(0, |process| process.host);
+            self.hide(executor, host, 100);
+        }
     }
 
     fn next_beat(&mut self, executor: &ExecutorName, attempt: &AttemptId, after: u64) {

@@ -20,7 +20,7 @@ use crate::history::{Bounds, Fact};
 pub(crate) const BOUNDS: Bounds = Bounds { per_account: 2, attempts: 3 };
 pub(crate) const CONFIG_LEASE: u64 = 60;
 pub(crate) const CONFIG_GRACE: u64 = 10;
-pub(crate) const RUN_LIMIT: u64 = 120;
+pub(crate) const RUN_LIMIT: u64 = 240;
 pub(crate) const QUEUE_LIMIT: u64 = 600;
 pub(crate) const PENDING_LIMIT: u64 = 60;
 /// Something that will happen.
