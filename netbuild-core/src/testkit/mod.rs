@@ -6,6 +6,7 @@
 
 pub mod conformance;
 mod fake_executor;
+mod fake_log_store;
 pub mod fixtures;
 mod manual_clock;
 pub mod mocks;
@@ -15,6 +16,7 @@ mod virtual_run;
 pub use fake_executor::{
     CallFault, FakeCall, FakeCallKind, FakeExecutor, FakeExecutorHandle, LiveAttempts, Play, StartFault, deploy_of,
 };
+pub use fake_log_store::{FakeLogStore, LogStoreMood};
 pub use manual_clock::ManualClock;
 pub use tokio_clock::TokioClock;
 pub use virtual_run::{VirtualAttempt, VirtualRun};
