@@ -4,6 +4,7 @@
 //! Behind the feature `testkit`; public on purpose. A policy, an executor or a store of your own is tested with the same
 //! parts as netbuild's.
 
+mod canary;
 pub mod conformance;
 mod fake_executor;
 mod fake_log_store;
@@ -13,6 +14,7 @@ pub mod mocks;
 mod tokio_clock;
 mod virtual_run;
 
+pub use canary::{Canary, Leak};
 pub use fake_executor::{
     CallFault, FakeCall, FakeCallKind, FakeExecutor, FakeExecutorHandle, LiveAttempts, Play, StartFault, deploy_of,
 };
