@@ -5,7 +5,6 @@
 
 mod urgent_first;
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
@@ -13,8 +12,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use netbuild_core::model::{
-    AccountId, Build, BuildId, BuildKey, BuildSpec, BuildState, DeployContext, Limits, OnUnknown, Priority, ProjectId,
-    RepositoryUrl, Resources, Source, Timestamp, Trust,
+    AccountId, Build, BuildId, BuildKey, BuildSpec, BuildState, DeployContext, OnUnknown, Priority, ProjectId,
+    RepositoryUrl, Source, Timestamp, Trust,
 };
 use netbuild_core::port::{Clock, Event, EventKey, Notice, Observer, SystemClock};
 use netbuild_examples::host::{Host, HostOptions};
@@ -118,16 +117,7 @@ async fn run(args: &Args) -> Result<bool, Box<dyn Error>> {
 fn build(site: &Site, priority: Priority, now: Timestamp) -> Result<Build, Box<dyn Error>> {
     let [revision, _] = site.revisions();
     let repository = RepositoryUrl::from_path(&site.path().to_string_lossy())?;
-    let spec = BuildSpec {
-        command: "sleep 0.2".to_owned(),
-        publish: None,
-        image: None,
-        env: BTreeMap::new(),
-        secrets: BTreeMap::new(),
-        resources: Resources::default(),
-        limits: Limits::default(),
-        on_unknown: OnUnknown::Rerun,
-    };
+    let spec = BuildSpec { on_unknown: OnUnknown::Rerun, ..BuildSpec::new("sleep 0.2") };
     Ok(Build {
         id: BuildId::generate(),
         account: AccountId::new("demo")?,

@@ -1,10 +1,8 @@
 //! From the command line to the builds that it asks for.
 
-use std::collections::BTreeMap;
-
 use netbuild_core::model::{
-    Build, BuildId, BuildSpec, DeployContext, InvalidPath, InvalidSource, Limits, OnUnknown, Priority, PublishPath,
-    RepositoryUrl, Resources, SecretRef, Source, Timestamp, Trust,
+    Build, BuildId, BuildSpec, DeployContext, InvalidPath, InvalidSource, Limits, Priority, PublishPath, RepositoryUrl,
+    SecretRef, Source, Timestamp, Trust,
 };
 use netbuild_examples::site::{self, Site};
 
@@ -61,16 +59,8 @@ pub(crate) fn requested(args: &Args, request: &Request, id: BuildId, now: Timest
 
 fn spec(args: &Args, command: String, publish: Option<PublishPath>) -> BuildSpec {
     let default = Limits::default();
-    BuildSpec {
-        command,
-        publish,
-        image: None,
-        env: BTreeMap::new(),
-        secrets: BTreeMap::new(),
-        resources: Resources::default(),
-        limits: Limits { run: args.timeout.unwrap_or(default.run), ..default },
-        on_unknown: OnUnknown::default(),
-    }
+    let limits = Limits { run: args.timeout.unwrap_or(default.run), ..default };
+    BuildSpec { publish, limits, ..BuildSpec::new(command) }
 }
 
 fn build(args: &Args, id: BuildId, source: Source, spec: BuildSpec, now: Timestamp) -> Build {

@@ -131,28 +131,18 @@ fn summarise(deploy: &DeployInfo, path: Option<PathBuf>) -> DeploySummary {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
 
     use netbuild_core::model::{
         AccountId, AttemptNumber, Build, BuildId, BuildSpec, Cause, DeployContext, Digest, ExecutorName, Failure,
-        Limits, OnUnknown, PhaseTime, Place, Priority, ProjectId, PublisherId, Rank, Report, RepositoryUrl, Resources,
-        Revision, Route, Source, Timestamp, Trust,
+        PhaseTime, Place, Priority, ProjectId, PublisherId, Rank, Report, RepositoryUrl, Revision, Route, Source,
+        Timestamp, Trust,
     };
     use serde_json::json;
 
     use super::*;
 
     fn record(outcome: Outcome, state: BuildState) -> BuildRecord {
-        let spec = BuildSpec {
-            command: "make".to_owned(),
-            publish: None,
-            image: None,
-            env: BTreeMap::new(),
-            secrets: BTreeMap::new(),
-            resources: Resources::default(),
-            limits: Limits::default(),
-            on_unknown: OnUnknown::default(),
-        };
+        let spec = BuildSpec::new("make");
         let build = Build {
             id: BuildId::new(Timestamp::EPOCH, [0; 10]),
             account: AccountId::new("a").unwrap(),

@@ -7,12 +7,17 @@
 //! | `POST /v1/files/missing` | [`MissingRequest`] | [`MissingResponse`] |
 //! | `PUT /v1/files/{digest}` | a file's bytes | 204 |
 //! | `PUT /v1/manifest` | the manifest's bytes | [`ManifestResponse`] |
+//! | `POST /v1/caches/find` | [`FindCacheRequest`] | [`FindCacheResponse`] |
+//! | `GET /v1/caches/archives/{digest}` | | the archive's bytes; 404: not there for this attempt |
+//! | `PUT /v1/caches/archives/{digest}` | the archive's bytes | 204 |
+//! | `PUT /v1/caches/entry` | [`SaveCacheRequest`] | 204; the first entry of a key stays |
+//! | `POST /v1/caches/broken` | [`BrokenCacheRequest`] | 204; the entry is forgotten |
 //! | `POST /v1/report` | [`Report`](netbuild_core::model::Report) | 204 |
 //!
 //! 401: the token is not good. 404 and 422: the request is wrong, repeating it is pointless; the body says why. 409: files
 //! of the manifest are missing. 413: over a bound. 503: no scheduler leads or the store is away; ask again.
 
-use netbuild_core::model::{Digest, RunPhase};
+use netbuild_core::model::{CacheKey, CacheName, Digest, RunPhase};
 use serde::{Deserialize, Serialize};
 
 /// A runner lives.
@@ -64,4 +69,59 @@ pub struct MissingResponse {
 pub struct ManifestResponse {
     /// Its digest.
     pub digest: Digest,
+}
+
+/// Which entry fits? The gateway looks in the scopes that the token allows, the attempt's own first: for the key, and when
+/// no scope has that, for the newest entry of the same name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindCacheRequest {
+    /// The cache.
+    pub name: CacheName,
+    /// The key.
+    pub key: CacheKey,
+}
+
+/// The entry to restore.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindCacheResponse {
+    /// `None`: nothing fits.
+    pub found: Option<FoundCache>,
+    /// Whether the attempt's own scope lacks the key, so that it may be saved.
+    pub save: bool,
+}
+
+/// An entry of a cache.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundCache {
+    /// The entry's key: the one that was asked for, or that of an older entry.
+    pub key: CacheKey,
+    /// The digest of the archive as it is transferred.
+    pub archive: Digest,
+    /// The archive's length as it is transferred, in bytes.
+    pub bytes: u64,
+}
+
+/// An uploaded archive becomes the entry of a key in the attempt's own scope.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SaveCacheRequest {
+    /// The cache.
+    pub name: CacheName,
+    /// The key.
+    pub key: CacheKey,
+    /// The digest of the uploaded archive.
+    pub archive: Digest,
+    /// The archive's length, in bytes.
+    pub bytes: u64,
+}
+
+/// An entry that was found cannot be used: its archive is damaged, or is not what its key says. The gateway looks at the
+/// archive itself and forgets the entry if it agrees, or if the entry is of the attempt's own scope.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrokenCacheRequest {
+    /// The cache.
+    pub name: CacheName,
+    /// The entry's key.
+    pub key: CacheKey,
+    /// The archive that it names.
+    pub archive: Digest,
 }

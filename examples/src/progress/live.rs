@@ -23,7 +23,7 @@ struct Bar {
 }
 
 /// The parts of a bar: backlog, start and the four phases of a runner.
-const PARTS: u64 = 6;
+const PARTS: u64 = 8;
 
 impl LiveView {
     /// A view that draws on `target`; each build's time counts from its first step.
@@ -100,9 +100,11 @@ fn position(step: &Step) -> Option<u64> {
         Step::Admitted | Step::Requeued => Some(0),
         Step::Planned { .. } | Step::Accepted { .. } | Step::Running { .. } => Some(1),
         Step::Phase(RunPhase::Fetch) => Some(2),
-        Step::Phase(RunPhase::Run) => Some(3),
-        Step::Phase(RunPhase::Collect) => Some(4),
-        Step::Phase(RunPhase::Upload) => Some(5),
+        Step::Phase(RunPhase::Restore) => Some(3),
+        Step::Phase(RunPhase::Run) => Some(4),
+        Step::Phase(RunPhase::Collect) => Some(5),
+        Step::Phase(RunPhase::Upload) => Some(6),
+        Step::Phase(RunPhase::Save) => Some(7),
         Step::Ended(_) => Some(PARTS),
         Step::Phase(_) | Step::Log(_) | Step::Settled { .. } | Step::Unknown => None,
     }

@@ -34,9 +34,11 @@ fn words(step: &Step) -> String {
 fn phase_now(phase: RunPhase) -> &'static str {
     match phase {
         RunPhase::Fetch => "fetching",
+        RunPhase::Restore => "restoring the caches",
         RunPhase::Run => "running",
         RunPhase::Collect => "collecting",
         RunPhase::Upload => "uploading",
+        RunPhase::Save => "saving the caches",
         other => other.label(),
     }
 }

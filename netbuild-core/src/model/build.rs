@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, BuildId, BuildKey, ProjectId, PublishPath, Source, Timestamp};
+use super::{AccountId, BuildId, BuildKey, CacheSpec, ProjectId, PublishPath, Source, Timestamp};
 
 /// A build: the whole request, as the outbox, the queue and the ledger carry it.
 ///
@@ -95,6 +95,9 @@ pub struct BuildSpec {
     /// Secret environment variables: the variable's name and the reference that the `Secrets` port resolves.
     #[serde(default)]
     pub secrets: BTreeMap<String, SecretRef>,
+    /// Folders that are kept between the project's builds.
+    #[serde(default)]
+    pub caches: Vec<CacheSpec>,
     /// Memory, processor and disk.
     #[serde(default)]
     pub resources: Resources,
@@ -104,6 +107,23 @@ pub struct BuildSpec {
     /// What happens when an attempt's end cannot be known.
     #[serde(default)]
     pub on_unknown: OnUnknown,
+}
+
+impl BuildSpec {
+    /// A command that publishes nothing, with every default.
+    pub fn new(command: impl Into<String>) -> Self {
+        BuildSpec {
+            command: command.into(),
+            publish: None,
+            image: None,
+            env: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            caches: Vec::new(),
+            resources: Resources::default(),
+            limits: Limits::default(),
+            on_unknown: OnUnknown::default(),
+        }
+    }
 }
 
 /// The name under which a secret is kept; never its value.

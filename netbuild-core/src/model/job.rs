@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::{AttemptId, Outcome, PublishPath, Source, Timestamp};
+use super::{AttemptId, CacheSpec, Outcome, PublishPath, Source, Timestamp};
 
 /// Everything that a runner needs for one attempt. Executors pass it on as [`to_wire`](Self::to_wire) bytes, by a way
 /// that other tenants cannot read: a pipe, a mounted secret; never a command line or an environment variable.
@@ -24,6 +24,13 @@ pub struct Job {
     pub env: BTreeMap<String, String>,
     /// Secret environment variables of the command. Masked in the log.
     pub secrets: BTreeMap<String, SecretString>,
+    /// Folders to restore before the command and to save after it.
+    pub caches: Vec<CacheSpec>,
+    /// The image that the runner is in, as a part of the caches' keys; `None` when it is in none.
+    pub image: Option<String>,
+    /// The user and group id that the command runs as, apart from the runner; `None`: as the runner itself. The executor
+    /// sets it.
+    pub user: Option<u32>,
     /// Where to report.
     pub gateway: GatewayAccess,
     /// What the host allows.
@@ -61,6 +68,10 @@ pub struct JobRules {
     pub publish_files: u64,
     /// The most bytes of a deploy. Default 4 GiB.
     pub publish_bytes: u64,
+    /// The most files of one cache entry. Default 500,000.
+    pub cache_files: u64,
+    /// The most bytes of one cache entry, unpacked. Default 4 GiB.
+    pub cache_bytes: u64,
     /// Whether `file` repositories may be fetched. Default no: a build could read the host's files.
     pub allow_file: bool,
 }
@@ -76,6 +87,8 @@ impl Default for JobRules {
             log_bytes_per_second: 8 << 20,
             publish_files: 100_000,
             publish_bytes: 4 << 30,
+            cache_files: 500_000,
+            cache_bytes: 4 << 30,
             allow_file: false,
         }
     }
@@ -89,6 +102,9 @@ struct Wire {
     publish: Option<PublishPath>,
     env: BTreeMap<String, String>,
     secrets: BTreeMap<String, String>,
+    caches: Vec<CacheSpec>,
+    image: Option<String>,
+    user: Option<u32>,
     gateway_url: String,
     gateway_token: String,
     rules: JobRules,
@@ -105,6 +121,9 @@ impl Job {
             publish: self.publish.clone(),
             env: self.env.clone(),
             secrets: self.secrets.iter().map(expose).collect(),
+            caches: self.caches.clone(),
+            image: self.image.clone(),
+            user: self.user,
             gateway_url: self.gateway.url.clone(),
             gateway_token: self.gateway.token.expose_secret().to_owned(),
             rules: self.rules.clone(),
@@ -130,6 +149,9 @@ impl Job {
             publish: wire.publish,
             env: wire.env,
             secrets: wire.secrets.into_iter().map(|(name, value)| (name, SecretString::from(value))).collect(),
+            caches: wire.caches,
+            image: wire.image,
+            user: wire.user,
             gateway: GatewayAccess { url: wire.gateway_url, token: SecretString::from(wire.gateway_token) },
             rules: wire.rules,
         })
@@ -155,12 +177,16 @@ pub struct UnreadableJob {
 pub enum RunPhase {
     /// Fetching the source.
     Fetch,
+    /// Restoring the caches.
+    Restore,
     /// Running the command.
     Run,
     /// Checking the publish folder and hashing its files.
     Collect,
     /// Uploading the files that the origin lacks, and the manifest.
     Upload,
+    /// Saving the caches whose keys are new.
+    Save,
 }
 
 impl RunPhase {
@@ -168,9 +194,11 @@ impl RunPhase {
     pub fn label(self) -> &'static str {
         match self {
             RunPhase::Fetch => "fetch",
+            RunPhase::Restore => "restore",
             RunPhase::Run => "run",
             RunPhase::Collect => "collect",
             RunPhase::Upload => "upload",
+            RunPhase::Save => "save",
         }
     }
 }
@@ -227,6 +255,9 @@ mod tests {
             publish: None,
             env: BTreeMap::new(),
             secrets: [("KEY".to_owned(), SecretString::from("canary-1"))].into(),
+            caches: Vec::new(),
+            image: None,
+            user: None,
             gateway: GatewayAccess { url: "http://127.0.0.1:1".to_owned(), token: SecretString::from("canary-2") },
             rules: JobRules::default(),
         }

@@ -5,6 +5,7 @@
 
 mod attempt_folder;
 mod build;
+mod cache;
 mod digest;
 mod id;
 mod job;
@@ -20,6 +21,9 @@ mod token;
 
 pub use attempt_folder::{AttemptFolder, AttemptMark, ExitRecord, RunnerIdentity};
 pub use build::{Build, BuildSpec, DeployContext, Limits, OnUnknown, Priority, Resources, SecretRef, Trust};
+pub use cache::{
+    CacheKey, CacheName, CachePath, CachePlace, CacheScope, CacheSpec, InvalidCache, MAX_CACHE_NAME_BYTES,
+};
 pub use digest::{Digest, InvalidDigest};
 pub use id::{AttemptId, AttemptNumber, BuildId, BuildKey, LeaderEpoch, Place, Rank};
 pub use job::{GatewayAccess, Job, JobRules, PhaseTime, Report, RunPhase, UnreadableJob};
@@ -34,4 +38,4 @@ pub use route::Route;
 pub use source::{InvalidSource, MAX_REF_BYTES, MAX_URL_BYTES, RepositoryUrl, Revision, Source, Transport};
 pub use text_id::{AccountId, ExecutorName, HolderId, HostName, InvalidName, MAX_NAME_BYTES, ProjectId, PublisherId};
 pub use time::Timestamp;
-pub use token::{GatewayKey, InvalidToken};
+pub use token::{GatewayClaim, GatewayKey, InvalidToken};

@@ -6,14 +6,25 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use super::{AttemptId, NameKey};
+use super::{AttemptId, CacheScope, NameKey};
 
 /// The secret key of gateway tokens. It comes from the ledger's key, so that the token of a running attempt is still good
 /// after a restart of the scheduler or the gateway.
 #[derive(Clone)]
 pub struct GatewayKey([u8; 32]);
+
+/// What a token proves: who asks, and what it may touch. The scheduler says so when it dispatches; a runner, or a command
+/// that has overcome it, cannot choose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GatewayClaim {
+    /// The attempt, with its account and project.
+    pub attempt: AttemptId,
+    /// The scope of its caches.
+    pub scope: CacheScope,
+}
 
 impl From<&NameKey> for GatewayKey {
     fn from(key: &NameKey) -> Self {
@@ -22,18 +33,18 @@ impl From<&NameKey> for GatewayKey {
 }
 
 impl GatewayKey {
-    /// The token of an attempt: who it is, and a MAC over that. Bound to account, project, build and number.
-    pub fn token(&self, attempt: &AttemptId) -> SecretString {
-        let claim = serde_json::to_vec(attempt).expect("an attempt id is always JSON");
+    /// The token of a claim: the claim, and a MAC over it.
+    pub fn token(&self, claim: &GatewayClaim) -> SecretString {
+        let claim = serde_json::to_vec(claim).expect("a claim is always JSON");
         let mac = self.mac(&claim).finalize().into_bytes();
         SecretString::from(format!("{}.{}", URL_SAFE_NO_PAD.encode(claim), URL_SAFE_NO_PAD.encode(mac)))
     }
 
-    /// The attempt that a token speaks for. The comparison takes the same time wherever the texts differ.
+    /// The claim that a token proves. The comparison takes the same time wherever the texts differ.
     ///
     /// # Errors
     /// [`InvalidToken`] when it was not made by this key.
-    pub fn verify(&self, token: &str) -> Result<AttemptId, InvalidToken> {
+    pub fn verify(&self, token: &str) -> Result<GatewayClaim, InvalidToken> {
         let (claim, mac) = token.split_once('.').ok_or(InvalidToken)?;
         let claim = URL_SAFE_NO_PAD.decode(claim).map_err(|_| InvalidToken)?;
         let mac = URL_SAFE_NO_PAD.decode(mac).map_err(|_| InvalidToken)?;
@@ -74,13 +85,14 @@ mod tests {
             project: ProjectId::new("site").unwrap(),
             build: BuildId::new(Timestamp::EPOCH, [1; 10]),
         };
-        let attempt = build.attempt(AttemptNumber::FIRST);
-        let token = key.token(&attempt);
+        let claim_of = |number| GatewayClaim { attempt: build.attempt(number), scope: CacheScope::Trusted };
+        let claim = claim_of(AttemptNumber::FIRST);
+        let token = key.token(&claim);
         let token = token.expose_secret();
-        assert_eq!(key.verify(token), Ok(attempt.clone()));
+        assert_eq!(key.verify(token), Ok(claim));
         assert_eq!(GatewayKey::from(&NameKey::new([2; 32])).verify(token), Err(InvalidToken));
         let (claim, mac) = token.split_once('.').unwrap();
-        let other = key.token(&build.attempt(AttemptNumber::new(2)));
+        let other = key.token(&claim_of(AttemptNumber::new(2)));
         let (other_claim, _) = other.expose_secret().split_once('.').unwrap();
         assert_eq!(
             key.verify(&format!("{other_claim}.{mac}")),

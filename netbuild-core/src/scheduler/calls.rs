@@ -9,8 +9,8 @@ use super::lease::HeldLease;
 use super::logs;
 use crate::engine::{Action, Input, StartAnswer};
 use crate::model::{
-    AttemptId, Build, BuildState, Cause, ExecutorName, Failure, GatewayAccess, GatewayKey, HostName, Job, JobRules,
-    NameKey, Trust,
+    AttemptId, Build, BuildState, CacheScope, Cause, ExecutorName, Failure, GatewayAccess, GatewayClaim, GatewayKey,
+    HostName, Job, JobRules, NameKey, Trust,
 };
 use crate::port::{Executor, LedgerError, SecretsError, StartRequest};
 
@@ -133,6 +133,7 @@ impl Caller {
             run: build.spec.limits.run,
             ..self.config.rules.clone()
         };
+        let claim = GatewayClaim { attempt: attempt.clone(), scope: CacheScope::of(build) };
         Ok(Job {
             attempt: attempt.clone(),
             source: build.source.clone(),
@@ -140,7 +141,10 @@ impl Caller {
             publish: build.spec.publish.clone(),
             env: build.spec.env.clone(),
             secrets,
-            gateway: GatewayAccess { url: self.config.gateway_url.clone(), token: self.tokens.token(attempt) },
+            caches: build.spec.caches.clone(),
+            image: build.spec.image.clone(),
+            user: None,
+            gateway: GatewayAccess { url: self.config.gateway_url.clone(), token: self.tokens.token(&claim) },
             rules,
         })
     }

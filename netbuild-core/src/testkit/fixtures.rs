@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use crate::model::{
     AccountId, AttemptId, Build, BuildId, BuildKey, BuildSpec, Cause, Change, DeployContext, DeployInfo, Digest,
-    ExecutorName, Failure, HolderId, Limits, OnUnknown, Outcome, Place, Priority, ProjectId, PublishPath, PublisherId,
-    Report, RepositoryUrl, Resources, Revision, Route, SecretRef, Source, Timestamp, Trust,
+    ExecutorName, Failure, HolderId, Outcome, Place, Priority, ProjectId, PublishPath, PublisherId, Report,
+    RepositoryUrl, Revision, Route, SecretRef, Source, Timestamp, Trust,
 };
 use crate::port::{Event, EventKey, Message};
 
@@ -36,14 +36,10 @@ pub fn build(account: &str, project: &str, n: u64) -> Build {
         },
         context: DeployContext::Production,
         spec: BuildSpec {
-            command: "make site".to_owned(),
             publish: Some(PublishPath::parse("public").expect(VALID)),
-            image: None,
             env: BTreeMap::from([("LANG".to_owned(), "C.UTF-8".to_owned())]),
             secrets: BTreeMap::from([("TOKEN".to_owned(), SecretRef("deploy-token".to_owned()))]),
-            resources: Resources::default(),
-            limits: Limits::default(),
-            on_unknown: OnUnknown::Park,
+            ..BuildSpec::new("make site")
         },
         priority: Priority::default(),
         trust: Trust::Trusted,

@@ -5,14 +5,17 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use netbuild_core::model::AttemptId;
+use netbuild_core::model::{AttemptId, CacheScope, GatewayClaim};
 
 use super::app::App;
 use super::refusal::Refusal;
 
-/// The attempt that the request's token speaks for. Every handler takes it first, before it reads the body.
+/// What the request's token proves. Every handler takes it first, before it reads the body.
 #[derive(Debug)]
-pub(super) struct Caller(pub(super) AttemptId);
+pub(super) struct Caller {
+    pub(super) attempt: AttemptId,
+    pub(super) scope: CacheScope,
+}
 
 impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = Refusal;
@@ -24,8 +27,8 @@ impl FromRequestParts<Arc<App>> for Caller {
             .and_then(|value| value.to_str().ok())
             .and_then(|value| value.strip_prefix("Bearer "))
             .ok_or(Refusal::Unauthorized)?;
-        let attempt = app.parts.key.verify(token).map_err(|_| Refusal::Unauthorized)?;
+        let GatewayClaim { attempt, scope } = app.parts.key.verify(token).map_err(|_| Refusal::Unauthorized)?;
         tracing::Span::current().record("attempt", tracing::field::display(&attempt));
-        Ok(Caller(attempt))
+        Ok(Caller { attempt, scope })
     }
 }

@@ -55,7 +55,7 @@ async fn in_span(request: Request, next: Next) -> Response {
 
 async fn heartbeat(
     State(app): State<Arc<App>>,
-    Caller(attempt): Caller,
+    Caller { attempt, .. }: Caller,
     request: Request,
 ) -> Answer<HeartbeatResponse> {
     let limits = &app.parts.limits;
@@ -72,7 +72,11 @@ async fn heartbeat(
     .await
 }
 
-async fn report(State(app): State<Arc<App>>, Caller(attempt): Caller, request: Request) -> Result<StatusCode, Refusal> {
+async fn report(
+    State(app): State<Arc<App>>,
+    Caller { attempt, .. }: Caller,
+    request: Request,
+) -> Result<StatusCode, Refusal> {
     let limits = &app.parts.limits;
     within(limits.request, async {
         let report = Incoming::new(request, REPORT_BYTES, limits.idle).json().await?;
@@ -82,7 +86,7 @@ async fn report(State(app): State<Arc<App>>, Caller(attempt): Caller, request: R
     .await
 }
 
-async fn log(State(app): State<Arc<App>>, Caller(attempt): Caller, request: Request) -> Answer<LogResponse> {
+async fn log(State(app): State<Arc<App>>, Caller { attempt, .. }: Caller, request: Request) -> Answer<LogResponse> {
     let limits = &app.parts.limits;
     let from = offset(request.uri())?;
     within(limits.request, async {
@@ -99,7 +103,7 @@ async fn log(State(app): State<Arc<App>>, Caller(attempt): Caller, request: Requ
 
 async fn files_missing(
     State(app): State<Arc<App>>,
-    Caller(attempt): Caller,
+    Caller { attempt, .. }: Caller,
     request: Request,
 ) -> Answer<MissingResponse> {
     let limits = &app.parts.limits;
@@ -114,7 +118,7 @@ async fn files_missing(
 
 async fn file(
     State(app): State<Arc<App>>,
-    Caller(attempt): Caller,
+    Caller { attempt, .. }: Caller,
     digest: Result<Path<Digest>, PathRejection>,
     request: Request,
 ) -> Result<StatusCode, Refusal> {
@@ -127,7 +131,11 @@ async fn file(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn manifest(State(app): State<Arc<App>>, Caller(attempt): Caller, request: Request) -> Answer<ManifestResponse> {
+async fn manifest(
+    State(app): State<Arc<App>>,
+    Caller { attempt, .. }: Caller,
+    request: Request,
+) -> Answer<ManifestResponse> {
     let limits = &app.parts.limits;
     within(limits.upload, async {
         let _slot = app.manifests.take(&attempt.build.account).await;

@@ -23,6 +23,9 @@ pub(super) fn job() -> Job {
         publish: None,
         env: Default::default(),
         secrets: Default::default(),
+        caches: Vec::new(),
+        image: None,
+        user: None,
         gateway: GatewayAccess {
             url: "http://127.0.0.1:1".to_owned(),
             token: SecretString::from("token-canary".to_owned()),

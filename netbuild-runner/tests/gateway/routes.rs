@@ -8,7 +8,7 @@ use reqwest::Method;
 use secrecy::ExposeSecret;
 use serde_json::json;
 
-use crate::world::{World, answer, attempt, attempt_of, key, traces};
+use crate::world::{World, answer, attempt, attempt_of, claim, key, traces};
 
 /// Every route, with a body that is good for it.
 fn routes() -> Vec<(Method, String, Vec<u8>)> {
@@ -27,13 +27,13 @@ fn routes() -> Vec<(Method, String, Vec<u8>)> {
 #[tokio::test]
 async fn every_route_needs_a_good_token() {
     let world = World::new().await;
-    let foreign = GatewayKey::from(&NameKey::new([2; 32])).token(&attempt());
+    let foreign = GatewayKey::from(&NameKey::new([2; 32])).token(&claim(&attempt()));
     for (method, path, body) in routes() {
         let send = || world.bare(method.clone(), &path).body(body.clone());
         assert_eq!(answer(send()).await.refused(), 401, "{path} without a token");
         assert_eq!(answer(send().bearer_auth(foreign.expose_secret())).await.refused(), 401, "{path} of another key");
         assert_eq!(answer(send().basic_auth("a", Some("b"))).await.refused(), 401, "{path}");
-        let good = answer(send().bearer_auth(key().token(&attempt()).expose_secret())).await;
+        let good = answer(send().bearer_auth(key().token(&claim(&attempt())).expose_secret())).await;
         assert!(good.status < 300, "{path}: {good:?}");
     }
 }
@@ -127,7 +127,7 @@ async fn a_log_store_that_fails_may_be_asked_again() {
 #[tokio::test]
 async fn a_token_is_still_good_after_a_restart() {
     let mut world = World::new().await;
-    let token = key().token(&attempt());
+    let token = key().token(&claim(&attempt()));
     for _ in 0..2 {
         let beat = world.bare(Method::POST, "/v1/heartbeat").bearer_auth(token.expose_secret());
         assert_eq!(answer(beat.json(&json!({"phase": "run"}))).await.status, 200);
@@ -139,7 +139,7 @@ async fn a_token_is_still_good_after_a_restart() {
 async fn no_token_is_in_a_trace_or_an_answer() {
     let world = World::new().await;
     *world.control.answer.lock().unwrap() = Err(NotLeading);
-    let good = key().token(&attempt_of("traced", "site", 1));
+    let good = key().token(&claim(&attempt_of("traced", "site", 1)));
     let bad = good.expose_secret().replace('.', ".AAAA");
     for token in [good.expose_secret(), bad.as_str()] {
         for (method, path, body) in routes() {

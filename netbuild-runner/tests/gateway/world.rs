@@ -9,8 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use netbuild_core::log::FileLogStore;
 use netbuild_core::model::{
-    AccountId, AttemptId, AttemptNumber, BuildId, BuildKey, Digest, GatewayKey, Manifest, ManifestFile, NameKey,
-    ProjectId, PublishPath, Report, RunPhase, Timestamp,
+    AccountId, AttemptId, AttemptNumber, BuildId, BuildKey, CacheScope, Digest, GatewayClaim, GatewayKey, Manifest,
+    ManifestFile, NameKey, ProjectId, PublishPath, Report, RunPhase, Timestamp,
 };
 use netbuild_core::port::{AttemptControl, Heartbeat, LogStore, NotLeading, Order};
 use netbuild_runner::gateway::{Gateway, GatewayLimits, GatewayParts};
@@ -131,7 +131,7 @@ impl World {
 
     /// A request with the token of an attempt.
     pub(crate) fn request(&self, method: Method, path: &str, attempt: &AttemptId) -> RequestBuilder {
-        self.bare(method, path).bearer_auth(key().token(attempt).expose_secret())
+        self.bare(method, path).bearer_auth(key().token(&claim(attempt)).expose_secret())
     }
 
     /// A request without a token.
@@ -227,6 +227,11 @@ async fn read(response: Response) -> Answer {
 
 pub(crate) fn key() -> GatewayKey {
     GatewayKey::from(&NameKey::new([1; 32]))
+}
+
+/// What a trusted attempt's token proves.
+pub(crate) fn claim(attempt: &AttemptId) -> GatewayClaim {
+    GatewayClaim { attempt: attempt.clone(), scope: CacheScope::Trusted }
 }
 
 pub(crate) fn attempt_of(account: &str, project: &str, number: u32) -> AttemptId {

@@ -55,6 +55,9 @@ impl Bench {
             publish: None,
             env: Default::default(),
             secrets: Default::default(),
+            caches: Vec::new(),
+            image: None,
+            user: None,
             gateway: GatewayAccess { url: "http://127.0.0.1:9".to_owned(), token: "token".into() },
             rules: JobRules::default(),
         };

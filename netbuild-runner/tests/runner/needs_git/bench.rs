@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use netbuild_core::model::{
-    AccountId, AttemptFolder, AttemptMark, AttemptNumber, BuildId, BuildKey, Cause, DeployInfo, ExitRecord,
-    GatewayAccess, GatewayKey, Job, JobRules, NameKey, Outcome, ProjectId, PublishPath, Report, RepositoryUrl,
-    Revision, Source, Timestamp,
+    AccountId, AttemptFolder, AttemptMark, AttemptNumber, BuildId, BuildKey, CacheScope, Cause, DeployInfo, ExitRecord,
+    GatewayAccess, GatewayClaim, GatewayKey, Job, JobRules, NameKey, Outcome, ProjectId, PublishPath, Report,
+    RepositoryUrl, Revision, Source, Timestamp,
 };
 use netbuild_runner::gateway::{Gateway, GatewayLimits, GatewayParts};
 use object_store::memory::InMemory;
@@ -67,7 +67,8 @@ impl Bench {
             build: BuildId::generate(),
         };
         let attempt = build.attempt(AttemptNumber::FIRST);
-        let access = GatewayAccess { url: self.url.clone(), token: self.key.token(&attempt) };
+        let claim = GatewayClaim { attempt: attempt.clone(), scope: CacheScope::Trusted };
+        let access = GatewayAccess { url: self.url.clone(), token: self.key.token(&claim) };
         let source = Source {
             repository: RepositoryUrl::parse(repository).unwrap(),
             revision: Revision::parse("main").unwrap(),
@@ -80,6 +81,9 @@ impl Bench {
             publish: None,
             env: Default::default(),
             secrets: Default::default(),
+            caches: Vec::new(),
+            image: None,
+            user: None,
             gateway: access,
             rules,
         };

@@ -83,6 +83,9 @@ pub fn request(attempt: &AttemptId, command: TestCommand) -> StartRequest {
         publish: None,
         env: Default::default(),
         secrets: Default::default(),
+        caches: Vec::new(),
+        image: None,
+        user: None,
         gateway: GatewayAccess { url: "http://127.0.0.1:9".to_owned(), token: "no token".into() },
         rules: JobRules::default(),
     };
