@@ -5,6 +5,7 @@
 
 mod bounds;
 mod files;
+mod hostile;
 mod manifests;
 mod origin;
 mod routes;

@@ -1,5 +1,6 @@
 //! A gateway on loopback, a fake scheduler behind it, and a client in front of it.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -29,6 +30,8 @@ pub(crate) struct FakeControl {
     pub(crate) answer: Mutex<Result<Order, NotLeading>>,
     pub(crate) beats: Mutex<Vec<(AttemptId, RunPhase)>>,
     pub(crate) reports: Mutex<Vec<(AttemptId, Report)>>,
+    /// Attempts that are settled or replaced.
+    pub(crate) over: Mutex<BTreeSet<AttemptId>>,
     /// A call takes a permit, and gives it back: without any it waits.
     pub(crate) may_answer: Semaphore,
 }
@@ -39,6 +42,7 @@ impl Default for FakeControl {
             answer: Mutex::new(Ok(Order::Continue { lease: Duration::from_secs(60) })),
             beats: Mutex::default(),
             reports: Mutex::default(),
+            over: Mutex::default(),
             may_answer: Semaphore::new(1),
         }
     }
@@ -57,6 +61,12 @@ impl AttemptControl for FakeControl {
         answer?;
         self.reports.lock().unwrap().push((attempt.clone(), report));
         Ok(())
+    }
+
+    async fn is_live(&self, attempt: &AttemptId) -> Result<bool, NotLeading> {
+        let answer = *self.answer.lock().unwrap();
+        answer?;
+        Ok(!self.over.lock().unwrap().contains(attempt))
     }
 }
 
@@ -219,7 +229,7 @@ pub(crate) async fn answer(request: RequestBuilder) -> Answer {
 async fn read(response: Response) -> Answer {
     let status = response.status().as_u16();
     let retry_after = response.headers().contains_key("retry-after");
-    assert_eq!(retry_after, status == 503, "503 alone says that asking again helps");
+    assert_eq!(retry_after, matches!(status, 429 | 503), "these alone say that asking again helps");
     let bytes = response.bytes().await.unwrap();
     let body = if bytes.is_empty() { serde_json::Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
     Answer { status, body }
