@@ -9,5 +9,6 @@ mod hostile;
 mod manifests;
 mod origin;
 mod routes;
+mod scheduler;
 mod tenants;
 mod world;

@@ -74,6 +74,8 @@ impl AttemptControl for FakeControl {
 pub(crate) struct World {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) control: Arc<FakeControl>,
+    /// Asked in the place of `control`.
+    scheduler: Option<Arc<dyn AttemptControl>>,
     pub(crate) store: Arc<dyn ObjectStore>,
     pub(crate) logs: Arc<dyn LogStore>,
     pub(crate) address: SocketAddr,
@@ -88,12 +90,22 @@ impl World {
     }
 
     pub(crate) async fn with_limits(limits: GatewayLimits) -> Self {
+        Self::make(limits, None).await
+    }
+
+    /// A gateway before another scheduler than the fake one.
+    pub(crate) async fn behind(scheduler: Arc<dyn AttemptControl>) -> Self {
+        Self::make(GatewayLimits::default(), Some(scheduler)).await
+    }
+
+    async fn make(limits: GatewayLimits, scheduler: Option<Arc<dyn AttemptControl>>) -> Self {
         traces();
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("store")).unwrap();
         let store = LocalFileSystem::new_with_prefix(folder.path().join("store")).unwrap();
         let mut world = World {
             control: Arc::default(),
+            scheduler,
             store: Arc::new(store),
             logs: Arc::new(FileLogStore::new(folder.path().join("logs"), 1 << 20)),
             folder,
@@ -128,9 +140,10 @@ impl World {
         let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         self.address = listener.local_addr().unwrap();
         self.shutdown = CancellationToken::new();
+        let control = self.scheduler.clone().unwrap_or_else(|| self.control.clone());
         let gateway = Gateway::new(GatewayParts {
             store: Arc::clone(&self.store),
-            control: Arc::clone(&self.control) as Arc<dyn AttemptControl>,
+            control,
             logs: Arc::clone(&self.logs),
             key: key(),
             limits,
