@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::GatewayLimits;
+use super::attempts::Attempts;
 use super::routes::router;
 use super::serve::serve;
 use super::slots::Slots;
@@ -32,8 +33,8 @@ pub struct GatewayParts {
 
 /// The receiver in the host to which runners talk.
 ///
-/// It has no state of its own: a gateway that is started again with the same parts goes on where the last one ended, and
-/// several may run side by side.
+/// It keeps nothing: a gateway that is started again with the same parts goes on where the last one ended, and several may
+/// run side by side. Each counts what attempts use by itself, from its start on.
 #[derive(Clone, Debug)]
 pub struct Gateway {
     app: Arc<App>,
@@ -58,6 +59,8 @@ impl Gateway {
 #[derive(Debug)]
 pub(super) struct App {
     pub(super) parts: GatewayParts,
+    /// What is remembered of attempts.
+    pub(super) attempts: Attempts,
     /// Room for files.
     pub(super) files: Slots,
     /// Room for manifests, which are held in memory as a whole.
@@ -69,6 +72,7 @@ pub(super) struct App {
 impl App {
     fn new(parts: GatewayParts) -> Self {
         let files = Slots::new(parts.limits.uploads, parts.limits.account_uploads);
-        App { parts, files, manifests: Slots::new(4, 1), small: Slots::new(64, 8) }
+        let attempts = Attempts::new(Arc::clone(&parts.control), parts.limits.clone());
+        App { attempts, files, manifests: Slots::new(4, 1), small: Slots::new(64, 8), parts }
     }
 }

@@ -5,8 +5,10 @@
 
 mod bounds;
 mod files;
+mod hostile;
 mod manifests;
 mod origin;
 mod routes;
+mod scheduler;
 mod tenants;
 mod world;
