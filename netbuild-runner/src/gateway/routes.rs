@@ -41,6 +41,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/v1/files/{digest}", put(file))
         .route("/v1/manifest", put(manifest))
         .route("/v1/report", post(report))
+        .merge(super::cache::routes())
         .fallback(async || Refusal::NoRoute)
         .method_not_allowed_fallback(async || Refusal::NoMethod)
         .layer(middleware::from_fn(in_span))
@@ -127,7 +128,8 @@ async fn file(
         .map_err(|_| Refusal::Invalid("a file is named by its digest: 64 lower-case hexadecimal digits".to_owned()))?;
     let _slot = within(limits.upload, async { Ok(app.files.take(&attempt.build.account).await) }).await?;
     let body = Incoming::new(request, limits.file_bytes, limits.idle);
-    store_file(&tenant(&app, &attempt), digest, body, limits.upload).await?;
+    let tenant = tenant(&app, &attempt);
+    store_file(&*tenant.store, &tenant.file(&digest), digest, body, limits.upload).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -12,8 +12,9 @@ use netbuild_core::model::{
     AccountId, AttemptId, AttemptNumber, BuildId, BuildKey, CacheScope, Digest, GatewayClaim, GatewayKey, Manifest,
     ManifestFile, NameKey, ProjectId, PublishPath, Report, RunPhase, Timestamp,
 };
-use netbuild_core::port::{AttemptControl, Heartbeat, LogStore, NotLeading, Order};
-use netbuild_runner::gateway::{Gateway, GatewayLimits, GatewayParts};
+use netbuild_core::port::{AttemptControl, Clock, Heartbeat, LogStore, NotLeading, Order, SystemClock};
+use netbuild_core::testkit::ManualClock;
+use netbuild_runner::gateway::{CacheLimits, Caches, Gateway, GatewayLimits, GatewayParts};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use reqwest::{Method, RequestBuilder, Response};
@@ -66,6 +67,9 @@ pub(crate) struct World {
     pub(crate) control: Arc<FakeControl>,
     pub(crate) store: Arc<dyn ObjectStore>,
     pub(crate) logs: Arc<dyn LogStore>,
+    /// The time of the caches; it begins at the store's.
+    pub(crate) clock: ManualClock,
+    pub(crate) caches: Caches,
     pub(crate) address: SocketAddr,
     pub(crate) client: reqwest::Client,
     gateway: JoinSet<()>,
@@ -78,13 +82,25 @@ impl World {
     }
 
     pub(crate) async fn with_limits(limits: GatewayLimits) -> Self {
+        Self::with(limits, CacheLimits::default()).await
+    }
+
+    pub(crate) async fn with_cache_limits(limits: CacheLimits) -> Self {
+        Self::with(GatewayLimits::default(), limits).await
+    }
+
+    pub(crate) async fn with(limits: GatewayLimits, cache_limits: CacheLimits) -> Self {
         traces();
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("store")).unwrap();
         let store = LocalFileSystem::new_with_prefix(folder.path().join("store")).unwrap();
+        let store: Arc<dyn ObjectStore> = Arc::new(store);
+        let clock = ManualClock::new(SystemClock::new().now());
         let mut world = World {
             control: Arc::default(),
-            store: Arc::new(store),
+            caches: Caches::new(Arc::clone(&store), cache_limits, Arc::new(clock.clone())),
+            clock,
+            store,
             logs: Arc::new(FileLogStore::new(folder.path().join("logs"), 1 << 20)),
             folder,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -120,6 +136,7 @@ impl World {
         self.shutdown = CancellationToken::new();
         let gateway = Gateway::new(GatewayParts {
             store: Arc::clone(&self.store),
+            caches: self.caches.clone(),
             control: Arc::clone(&self.control) as Arc<dyn AttemptControl>,
             logs: Arc::clone(&self.logs),
             key: key(),
