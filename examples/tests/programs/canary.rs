@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use netbuild_core::model::{BuildRecord, GatewayKey};
+use netbuild_core::model::{AttemptId, BuildRecord, CacheScope, GatewayClaim, GatewayKey, NameKey};
 use netbuild_core::port::{BuildQuery, History, Ledger, SystemClock};
 use netbuild_core::testkit::Canary;
 use netbuild_examples::faults::Point;
@@ -88,10 +88,7 @@ impl Life {
             .iter()
             .flat_map(|record| record.attempts.iter().map(|attempt| record.key().attempt(attempt.number)));
         for attempt in attempts {
-            let token = GatewayKey::from(&key).token(&attempt);
-            // The part before the dot is the attempt's id, which is no secret.
-            let (_, proof) = token.expose_secret().rsplit_once('.').unwrap();
-            let token = Canary::of(proof);
+            let token = Canary::of(proof(&key, attempt));
             token.assert_absent("what the programs said", &self.said);
             token.assert_absent_in_folder(&state, &|_| false);
         }
@@ -109,8 +106,14 @@ fn is_workspace(state: &Path, path: &Path) -> bool {
     matches!(parts[..], ["attempts", _, "work" | "home" | "tmp"])
 }
 
+/// The secret part of an attempt's token; what it proves stands before it and is no secret.
+fn proof(key: &NameKey, attempt: AttemptId) -> String {
+    let claim = GatewayClaim { attempt, scope: CacheScope::Trusted };
+    GatewayKey::from(key).token(&claim).expose_secret().rsplit_once('.').unwrap().1.to_owned()
+}
+
 /// The key and the builds of a bench's ledger.
-fn ledger(bench: &Bench) -> (netbuild_core::model::NameKey, Vec<BuildRecord>) {
+fn ledger(bench: &Bench) -> (NameKey, Vec<BuildRecord>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let clock = std::sync::Arc::new(SystemClock::new());
@@ -278,8 +281,8 @@ fn planted_leaks_are_found() {
     assert!(!found(&life));
 
     let (key, records) = ledger(&life.bench);
-    let token = GatewayKey::from(&key).token(&records[0].key().attempt(records[0].attempts[0].number));
-    life.said.extend_from_slice(token.expose_secret().as_bytes());
+    let attempt = records[0].key().attempt(records[0].attempts[0].number);
+    life.said.extend_from_slice(proof(&key, attempt).as_bytes());
     assert!(found(&life), "a token that was said was not found");
     life.said.clear();
     std::fs::write(life.bench.state().join("key"), key.as_bytes()).unwrap();

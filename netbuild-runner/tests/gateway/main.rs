@@ -6,6 +6,7 @@
 mod bounds;
 mod files;
 mod hostile;
+mod logs;
 mod manifests;
 mod origin;
 mod routes;

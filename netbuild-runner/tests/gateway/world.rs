@@ -90,15 +90,24 @@ impl World {
     }
 
     pub(crate) async fn with_limits(limits: GatewayLimits) -> Self {
-        Self::make(limits, None).await
+        Self::make(limits, None, None).await
+    }
+
+    /// A gateway before another log store.
+    pub(crate) async fn with_logs(limits: GatewayLimits, logs: Arc<dyn LogStore>) -> Self {
+        Self::make(limits, None, Some(logs)).await
     }
 
     /// A gateway before another scheduler than the fake one.
     pub(crate) async fn behind(scheduler: Arc<dyn AttemptControl>) -> Self {
-        Self::make(GatewayLimits::default(), Some(scheduler)).await
+        Self::make(GatewayLimits::default(), Some(scheduler), None).await
     }
 
-    async fn make(limits: GatewayLimits, scheduler: Option<Arc<dyn AttemptControl>>) -> Self {
+    async fn make(
+        limits: GatewayLimits,
+        scheduler: Option<Arc<dyn AttemptControl>>,
+        logs: Option<Arc<dyn LogStore>>,
+    ) -> Self {
         traces();
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("store")).unwrap();
@@ -107,7 +116,7 @@ impl World {
             control: Arc::default(),
             scheduler,
             store: Arc::new(store),
-            logs: Arc::new(FileLogStore::new(folder.path().join("logs"), 1 << 20)),
+            logs: logs.unwrap_or_else(|| Arc::new(FileLogStore::new(folder.path().join("logs"), 1 << 20))),
             folder,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             client: reqwest::Client::new(),
