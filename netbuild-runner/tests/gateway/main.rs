@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "tests and their helpers may panic")]
 
 mod bounds;
+mod caches;
 mod files;
 mod hostile;
 mod logs;
