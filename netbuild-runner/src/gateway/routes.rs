@@ -107,7 +107,7 @@ async fn log(
     let limits = &app.parts.limits;
     let from = offset(request.uri())?;
     within(limits.request, async {
-        let _slot = app.small.take(&attempt.build.account).await;
+        let _slot = app.logs.take(&attempt.build.account).await;
         let bytes = Incoming::new(request, limits.log_bytes, limits.idle).whole().await?;
         let next = match bytes.is_empty() {
             true => app.parts.logs.next_offset(&attempt).await?,

@@ -7,6 +7,7 @@ mod bounds;
 mod caches;
 mod files;
 mod hostile;
+mod logs;
 mod manifests;
 mod origin;
 mod routes;
