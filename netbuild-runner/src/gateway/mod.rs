@@ -48,6 +48,6 @@ mod tenant_store;
 mod upload;
 
 pub use app::{Gateway, GatewayParts};
-pub use cache::{CacheEntry, CacheLimits, CacheQuota, Caches, Swept};
+pub use cache::{CacheEntry, CacheLimits, CacheQuota, Caches, CachesError, Swept};
 pub use limits::GatewayLimits;
 pub use origin::{FileStream, Origin, OriginError};
