@@ -255,6 +255,9 @@ impl Leader {
                 self.step(Input::Reported { attempt, report });
                 self.replies.push(Reply::Reported(reply));
             }
+            Request::Live { attempt, reply } => {
+                let _ = reply.send(self.engine.is_live(&attempt));
+            }
             Request::Cancel { build, reason, reply } => {
                 let answer = if self.engine.can_cancel(&build) { CancelAnswer::Asked } else { CancelAnswer::TooLate };
                 if answer == CancelAnswer::Asked {

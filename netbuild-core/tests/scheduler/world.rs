@@ -10,7 +10,9 @@ use netbuild_core::model::{
     AttemptId, AttemptNumber, BuildKey, BuildRecord, BuildState, Ending, ExecutorName, Timestamp,
 };
 use netbuild_core::policy::Fifo;
-use netbuild_core::port::{Clock, Executor, FixedRouter, History, NoObserver, NoSecrets, Outbox, StartRequest};
+use netbuild_core::port::{
+    Clock, Executor, FixedRouter, History, NoObserver, NoSecrets, Observer, Outbox, Secrets, StartRequest,
+};
 use netbuild_core::scheduler::{Handle, Scheduler, SchedulerConfig, SchedulerPorts};
 use netbuild_core::testkit::{
     FakeCall, FakeExecutor, FakeExecutorHandle, FakeLogStore, Play, TokioClock, deploy_of, fixtures,
@@ -28,10 +30,12 @@ pub(crate) struct World {
     pub(crate) attempts: FakeExecutorHandle,
     pub(crate) publisher: Publisher,
     pub(crate) logs: FakeLogStore,
+    pub(crate) secrets: Arc<dyn Secrets>,
+    pub(crate) observer: Arc<dyn Observer>,
 }
 
 impl World {
-    pub(crate) fn new(script: fn(&StartRequest) -> Play) -> Self {
+    pub(crate) fn new(script: impl Fn(&StartRequest) -> Play + Send + Sync + 'static) -> Self {
         let time = TokioClock::new(Timestamp::from_millis(1_000_000));
         let clock: Arc<dyn Clock> = Arc::new(time);
         let outbox = Arc::new(MemoryOutbox::new(fixtures::publisher("api"), 1, 1_000, clock.clone()));
@@ -49,6 +53,8 @@ impl World {
             attempts,
             publisher,
             logs: FakeLogStore::new(64 << 20),
+            secrets: Arc::new(NoSecrets),
+            observer: Arc::new(NoObserver),
         }
     }
 
@@ -69,9 +75,9 @@ impl World {
             ledger: self.ledger.clone(),
             executors: BTreeMap::from([(name.clone(), executor)]),
             router: Arc::new(FixedRouter::new(name)),
-            secrets: Arc::new(NoSecrets),
+            secrets: self.secrets.clone(),
             logs: Arc::new(self.logs.clone()),
-            observer: Arc::new(NoObserver),
+            observer: self.observer.clone(),
             clock: self.clock.clone(),
         };
         let mut config = SchedulerConfig::new(fixtures::holder(holder), "http://127.0.0.1:1");

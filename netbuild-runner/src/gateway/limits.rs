@@ -25,6 +25,23 @@ pub struct GatewayLimits {
     pub file_bytes: u64,
     /// The largest manifest, in bytes. Default 64 MiB: 100,000 files with paths of 500 bytes.
     pub manifest_bytes: u64,
+    /// The most files of one deploy. Default 100,000, as
+    /// [`JobRules::publish_files`](netbuild_core::model::JobRules::publish_files) has it.
+    pub deploy_files: u64,
+    /// The most bytes of one deploy's files together. Default 4 GiB, as
+    /// [`JobRules::publish_bytes`](netbuild_core::model::JobRules::publish_bytes) has it.
+    pub deploy_bytes: u64,
+    /// The most bytes that one attempt may send as files and manifests, those of uploads that failed included. Default
+    /// 12 GiB: three times its deploy.
+    pub attempt_bytes: u64,
+    /// The most uploads of one attempt, failed ones included. Default 300,000: three times the files of its deploy.
+    pub attempt_uploads: u64,
+    /// The most heartbeats and reports of one attempt in a second; other requests wait for a turn. Default 50: what a
+    /// runner sends while it gets no answer.
+    pub attempt_requests: u32,
+    /// How long it is trusted that an attempt lives before the scheduler is asked again: so long after its end its token
+    /// may still upload what takes no effect. Default 5 s.
+    pub trust: Duration,
     /// The most log bytes in one request. Default 1 MiB.
     pub log_bytes: u64,
     /// Files that are uploaded at once; more wait. Each takes about 8 MiB of memory. Default 32.
@@ -45,6 +62,12 @@ impl Default for GatewayLimits {
             drain: Duration::from_secs(5),
             file_bytes: 4 << 30,
             manifest_bytes: 64 << 20,
+            deploy_files: 100_000,
+            deploy_bytes: 4 << 30,
+            attempt_bytes: 12 << 30,
+            attempt_uploads: 300_000,
+            attempt_requests: 50,
+            trust: Duration::from_secs(5),
             log_bytes: 1 << 20,
             uploads: 32,
             account_uploads: 8,

@@ -18,10 +18,26 @@ pub(super) enum Refusal {
     NoMethod,
     #[error("{missing} of {of} files are missing or have another size: upload them and send the manifest again")]
     FilesMissing { missing: usize, of: usize },
+    #[error("no archive with this digest can be read by this attempt: go on without it")]
+    NoArchive,
+    #[error("the archive is not in the attempt's own scope, or has another length: upload it first")]
+    ArchiveMissing,
+    #[error("the project has uploaded too many archives that are no entries: go on without saving")]
+    NoRoomForArchives,
     #[error("the body is over {limit} bytes: send less")]
     TooLarge { limit: u64 },
     #[error("{0}")]
     Invalid(String),
+    #[error(
+        "the deploy is over {limit} {what}: publish less, or raise the gateway's limit together with the job rules"
+    )]
+    DeployTooLarge { limit: u64, what: &'static str },
+    #[error("the attempt has sent over {limit} {what}: nothing more is taken from it")]
+    Quota { limit: u64, what: &'static str },
+    #[error("the attempt asks too often: wait a moment")]
+    TooOften,
+    #[error("the attempt is over: nothing more is taken from it")]
+    Over,
     #[error("the body did not arrive as a whole: send it again")]
     Cut,
     #[error("it took longer than {} s: ask again", .0.as_secs_f32())]
@@ -38,10 +54,14 @@ impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
             Refusal::Unauthorized => StatusCode::UNAUTHORIZED,
-            Refusal::NoRoute => StatusCode::NOT_FOUND,
+            Refusal::NoRoute | Refusal::NoArchive => StatusCode::NOT_FOUND,
             Refusal::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
-            Refusal::FilesMissing { .. } => StatusCode::CONFLICT,
-            Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::FilesMissing { .. } | Refusal::ArchiveMissing => StatusCode::CONFLICT,
+            Refusal::TooLarge { .. } | Refusal::DeployTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::Quota { .. } => StatusCode::FORBIDDEN,
+            Refusal::TooOften => StatusCode::TOO_MANY_REQUESTS,
+            Refusal::Over => StatusCode::GONE,
+            Refusal::NoRoomForArchives => StatusCode::INSUFFICIENT_STORAGE,
             Refusal::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Refusal::Cut | Refusal::Deadline(_) | Refusal::NotLeading(_) | Refusal::Store(_) | Refusal::Logs(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -58,7 +78,7 @@ impl IntoResponse for Refusal {
             None => tracing::debug!(%status, error = %self, "refused"),
         }
         let mut response = (status, Json(serde_json::json!({ "error": self.to_string() }))).into_response();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response

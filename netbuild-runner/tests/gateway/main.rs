@@ -4,9 +4,12 @@
 #![expect(clippy::unwrap_used, reason = "tests and their helpers may panic")]
 
 mod bounds;
+mod caches;
 mod files;
+mod hostile;
 mod manifests;
 mod origin;
 mod routes;
+mod scheduler;
 mod tenants;
 mod world;

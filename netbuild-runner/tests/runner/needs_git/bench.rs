@@ -10,7 +10,8 @@ use netbuild_core::model::{
     GatewayAccess, GatewayClaim, GatewayKey, Job, JobRules, NameKey, Outcome, ProjectId, PublishPath, Report,
     RepositoryUrl, Revision, Source, Timestamp,
 };
-use netbuild_runner::gateway::{Gateway, GatewayLimits, GatewayParts};
+use netbuild_core::port::SystemClock;
+use netbuild_runner::gateway::{CacheLimits, Caches, Gateway, GatewayLimits, GatewayParts};
 use object_store::memory::InMemory;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::io::AsyncWriteExt;
@@ -45,8 +46,10 @@ impl Bench {
         let control = Arc::new(Control::new(answer, lease));
         let logs = Arc::new(Logs::default());
         let key = GatewayKey::from(&NameKey::new(TOKEN_KEY));
+        let caches = Caches::new(Arc::new(InMemory::new()), CacheLimits::default(), Arc::new(SystemClock::new()));
         let gateway = Gateway::new(GatewayParts {
             store: Arc::new(InMemory::new()),
+            caches,
             control: control.clone(),
             logs: logs.clone(),
             key: key.clone(),
