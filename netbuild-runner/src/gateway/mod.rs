@@ -36,6 +36,7 @@ mod deploy;
 mod limits;
 mod manifest;
 mod origin;
+mod places;
 mod rate;
 mod refusal;
 mod routes;

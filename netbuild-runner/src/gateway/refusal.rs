@@ -30,6 +30,8 @@ pub(super) enum Refusal {
     Quota { limit: u64, what: &'static str },
     #[error("the attempt asks too often: wait a moment")]
     TooOften,
+    #[error("the attempt, or all of them together, have too many connections: close some and ask again")]
+    Connections,
     #[error("the attempt is over: nothing more is taken from it")]
     Over,
     #[error("the body did not arrive as a whole: send it again")]
@@ -53,13 +55,23 @@ impl Refusal {
             Refusal::FilesMissing { .. } => StatusCode::CONFLICT,
             Refusal::TooLarge { .. } | Refusal::DeployTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::Quota { .. } => StatusCode::FORBIDDEN,
-            Refusal::TooOften => StatusCode::TOO_MANY_REQUESTS,
+            Refusal::TooOften | Refusal::Connections => StatusCode::TOO_MANY_REQUESTS,
             Refusal::Over => StatusCode::GONE,
             Refusal::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Refusal::Cut | Refusal::Deadline(_) | Refusal::NotLeading(_) | Refusal::Store(_) | Refusal::Logs(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
         }
+    }
+}
+
+impl Refusal {
+    /// Whether who is refused like this has no more business on the connection.
+    fn ends_connection(&self) -> bool {
+        matches!(
+            self,
+            Refusal::Unauthorized | Refusal::NoRoute | Refusal::Quota { .. } | Refusal::Connections | Refusal::Over
+        )
     }
 }
 
@@ -70,9 +82,13 @@ impl IntoResponse for Refusal {
             Some(source) => tracing::warn!(%status, error = %self, source, "refused"),
             None => tracing::debug!(%status, error = %self, "refused"),
         }
+        let ends = self.ends_connection();
         let mut response = (status, Json(serde_json::json!({ "error": self.to_string() }))).into_response();
         if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if ends {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
