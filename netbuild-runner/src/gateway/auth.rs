@@ -33,7 +33,8 @@ impl FromRequestParts<Arc<App>> for Caller {
             .ok_or(Refusal::Unauthorized)?;
         let GatewayClaim { attempt, scope } = app.parts.key.verify(token).map_err(|_| Refusal::Unauthorized)?;
         tracing::Span::current().record("attempt", tracing::field::display(&attempt));
-        let place = parts.extensions.get::<Arc<Place>>().expect("`serve` gives each request the place of its connection");
+        let place =
+            parts.extensions.get::<Arc<Place>>().expect("`serve` gives each request the place of its connection");
         Ok(Caller { attempt, scope, place: Arc::clone(place) })
     }
 }

@@ -1,5 +1,6 @@
 //! Why a request is refused, and what its sender shall do.
 
+use std::io;
 use std::time::Duration;
 
 use axum::Json;
@@ -41,9 +42,13 @@ pub(super) enum Refusal {
     #[error(transparent)]
     NotLeading(#[from] NotLeading),
     #[error("the object store is not available: ask again")]
-    Store(#[from] object_store::Error),
+    Store(#[source] object_store::Error),
+    #[error("the disk of the object store is full: make room there and build again")]
+    StoreFull(#[source] object_store::Error),
     #[error("the log store is not available: ask again")]
-    Logs(#[from] LogStoreError),
+    Logs(#[source] LogStoreError),
+    #[error("the disk of the log store is full: make room there")]
+    LogsFull(#[source] LogStoreError),
 }
 
 impl Refusal {
@@ -57,12 +62,33 @@ impl Refusal {
             Refusal::Quota { .. } => StatusCode::FORBIDDEN,
             Refusal::TooOften | Refusal::Connections => StatusCode::TOO_MANY_REQUESTS,
             Refusal::Over => StatusCode::GONE,
+            Refusal::StoreFull(_) | Refusal::LogsFull(_) => StatusCode::INSUFFICIENT_STORAGE,
             Refusal::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Refusal::Cut | Refusal::Deadline(_) | Refusal::NotLeading(_) | Refusal::Store(_) | Refusal::Logs(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
         }
     }
+}
+
+impl From<object_store::Error> for Refusal {
+    fn from(error: object_store::Error) -> Self {
+        if is_disk_full(&error) { Refusal::StoreFull(error) } else { Refusal::Store(error) }
+    }
+}
+
+impl From<LogStoreError> for Refusal {
+    fn from(error: LogStoreError) -> Self {
+        if is_disk_full(&error) { Refusal::LogsFull(error) } else { Refusal::Logs(error) }
+    }
+}
+
+/// Whether a disk, or a quota on it, is full: then asking again at once is pointless. The stores have no error of their own
+/// for it and carry the system's among their sources.
+fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
+    let full = |error: &io::Error| matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    let sources = std::iter::successors(Some(error), |error| error.source());
+    sources.filter_map(|error| error.downcast_ref::<io::Error>()).any(full)
 }
 
 impl Refusal {

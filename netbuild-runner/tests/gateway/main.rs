@@ -5,6 +5,7 @@
 
 mod bounds;
 mod files;
+mod floods;
 mod hostile;
 mod manifests;
 mod origin;
