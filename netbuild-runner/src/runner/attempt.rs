@@ -43,7 +43,7 @@ pub(super) async fn run(claim: &Claim, job: Job, clock: Arc<dyn Clock>) -> io::R
     tasks.spawn(run_limit(job.rules.run, stop.clone()));
     let heartbeat = Heartbeat {
         client: client.clone(),
-        clock,
+        clock: Arc::clone(&clock),
         phase: progress.watch(),
         lease: job.rules.lease,
         stop: stop.clone(),
@@ -54,7 +54,8 @@ pub(super) async fn run(claim: &Claim, job: Job, clock: Arc<dyn Clock>) -> io::R
     let mut shipping = JoinSet::new();
     shipping.spawn(log::ship(client.clone(), claim.path(AttemptFolder::LOG), log_is_whole.clone()));
 
-    let log = Arc::new(Log::create(&claim.path(AttemptFolder::LOG), masker(&job), job.rules.log_bytes)?);
+    let masker = masker(&job);
+    let log = Arc::new(Log::create(&claim.path(AttemptFolder::LOG), masker.another(), &job.rules, clock)?);
     let mut phases = Phases {
         folder: claim.folder(),
         job: &job,
@@ -70,7 +71,7 @@ pub(super) async fn run(claim: &Claim, job: Job, clock: Arc<dyn Clock>) -> io::R
     group::kill().await;
 
     let log_bytes = log.finish()?;
-    let outcome = masked(stop::outcome(end, *progress.watch().borrow()), &masker(&job));
+    let outcome = masked(stop::outcome(end, *progress.watch().borrow()), &masker);
     let report = Report { outcome, phases: progress.finish(), commit, log_bytes };
     claim.end(&report)?;
 

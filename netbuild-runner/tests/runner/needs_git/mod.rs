@@ -6,6 +6,7 @@ mod collect;
 mod command;
 mod control;
 mod fetch;
+mod flood;
 mod git_server;
 mod intake;
 mod lease;
