@@ -39,6 +39,7 @@ mod deploy;
 mod limits;
 mod manifest;
 mod origin;
+mod places;
 mod rate;
 mod refusal;
 mod routes;

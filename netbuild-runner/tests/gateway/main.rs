@@ -6,6 +6,7 @@
 mod bounds;
 mod caches;
 mod files;
+mod floods;
 mod hostile;
 mod logs;
 mod manifests;

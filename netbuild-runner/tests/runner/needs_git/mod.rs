@@ -10,4 +10,5 @@ mod flood;
 mod git_server;
 mod intake;
 mod lease;
+mod needs_root;
 mod repository;
