@@ -201,7 +201,7 @@ mod tests {
     use std::time::Duration;
 
     use netbuild_core::model::{AccountId, AttemptNumber, BuildId, BuildKey, ProjectId, Timestamp};
-    use netbuild_core::testkit::MockAttemptControl;
+    use netbuild_core::testkit::mocks::MockAttemptControl;
 
     use super::*;
 

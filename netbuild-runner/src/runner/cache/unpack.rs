@@ -209,8 +209,7 @@ mod tests {
         assert_eq!(sample.unpacked(), ["000/ 755"], "not a byte of it was written");
 
         let names: Vec<String> = (0..WIDE.files).map(|number| format!("000/{number:04}")).collect();
-        let many =
-            [("000", Kind::Folder)].into_iter().chain(names.iter().map(|name| (name.as_str(), Kind::Folder)));
+        let many = [("000", Kind::Folder)].into_iter().chain(names.iter().map(|name| (name.as_str(), Kind::Folder)));
         assert!(matches!(refused("many", &archive(&many.collect::<Vec<_>>())), ArchiveError::Refused(_)));
     }
 

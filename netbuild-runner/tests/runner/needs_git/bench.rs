@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use netbuild_core::model::{
-    AccountId, AttemptFolder, AttemptMark, AttemptNumber, BuildId, BuildKey, CacheScope, Cause, DeployInfo, ExitRecord,
-    GatewayAccess, GatewayClaim, GatewayKey, Job, JobRules, NameKey, Outcome, ProjectId, PublishPath, Report,
-    RepositoryUrl, Revision, Source, Timestamp,
+    AccountId, AttemptFolder, AttemptMark, AttemptNumber, BuildId, BuildKey, CacheName, CachePath, CacheScope,
+    CacheSpec, Cause, DeployInfo, ExitRecord, GatewayAccess, GatewayClaim, GatewayKey, Job, JobRules, NameKey, Outcome,
+    ProjectId, PublishPath, Report, RepositoryUrl, Revision, Source, Timestamp,
 };
 use netbuild_core::port::SystemClock;
 use netbuild_runner::gateway::{CacheLimits, Caches, Gateway, GatewayLimits, GatewayParts};
@@ -31,6 +31,8 @@ const TOKEN_KEY: [u8; 32] = [7; 32];
 pub(crate) struct Bench {
     pub(crate) control: Arc<Control>,
     pub(crate) logs: Arc<Logs>,
+    /// Where the gateway keeps the caches.
+    pub(crate) cached: Arc<InMemory>,
     key: GatewayKey,
     url: String,
     _gateway: JoinSet<()>,
@@ -46,7 +48,8 @@ impl Bench {
         let control = Arc::new(Control::new(answer, lease));
         let logs = Arc::new(Logs::default());
         let key = GatewayKey::from(&NameKey::new(TOKEN_KEY));
-        let caches = Caches::new(Arc::new(InMemory::new()), CacheLimits::default(), Arc::new(SystemClock::new()));
+        let cached = Arc::new(InMemory::new());
+        let caches = Caches::new(cached.clone(), CacheLimits::default(), Arc::new(SystemClock::new()));
         let gateway = Gateway::new(GatewayParts {
             store: Arc::new(InMemory::new()),
             caches,
@@ -59,18 +62,23 @@ impl Bench {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { gateway.serve(listener, CancellationToken::new()).await });
-        Bench { control, logs, key, url, _gateway: tasks }
+        Bench { control, logs, cached, key, url, _gateway: tasks }
     }
 
     /// An attempt that runs `command` on branch `main` of a repository on this machine.
     pub(crate) fn attempt(&self, repository: &str, command: &str) -> Attempt {
+        self.attempt_in(CacheScope::Trusted, repository, command)
+    }
+
+    /// One whose caches are of a scope.
+    pub(crate) fn attempt_in(&self, scope: CacheScope, repository: &str, command: &str) -> Attempt {
         let build = BuildKey {
             account: AccountId::new("acme").unwrap(),
             project: ProjectId::new("site").unwrap(),
             build: BuildId::generate(),
         };
         let attempt = build.attempt(AttemptNumber::FIRST);
-        let claim = GatewayClaim { attempt: attempt.clone(), scope: CacheScope::Trusted };
+        let claim = GatewayClaim { attempt: attempt.clone(), scope };
         let access = GatewayAccess { url: self.url.clone(), token: self.key.token(&claim) };
         let source = Source {
             repository: RepositoryUrl::parse(repository).unwrap(),
@@ -121,6 +129,21 @@ impl Attempt {
 
     pub(crate) fn rules(mut self, change: impl FnOnce(&mut JobRules)) -> Self {
         change(&mut self.job.rules);
+        self
+    }
+
+    /// Keeps folders under the name `deps`, by a lock file.
+    pub(crate) fn cache(mut self, paths: &[&str], lock_file: &str) -> Self {
+        self.job.caches.push(CacheSpec {
+            name: CacheName::new("deps").unwrap(),
+            paths: paths.iter().map(|path| CachePath::parse(path).unwrap()).collect(),
+            lock_files: vec![PublishPath::parse(lock_file).unwrap()],
+        });
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.job.env.insert(name.to_owned(), value.to_owned());
         self
     }
 
