@@ -69,7 +69,9 @@ pub(super) struct App {
     pub(super) archives: Slots,
     /// Room for manifests, which are held in memory as a whole.
     pub(super) manifests: Slots,
-    /// Room for log pieces and questions about files.
+    /// Room for log pieces, apart from all else: a log store that hangs holds up logs and no deploy.
+    pub(super) logs: Slots,
+    /// Room for questions about files.
     pub(super) small: Slots,
 }
 
@@ -78,6 +80,14 @@ impl App {
         let files = Slots::new(parts.limits.uploads, parts.limits.account_uploads);
         let attempts = Attempts::new(Arc::clone(&parts.control), parts.limits.clone());
         let archives = Slots::new(parts.limits.uploads, parts.limits.account_uploads);
-        App { attempts, files, archives, manifests: Slots::new(4, 1), small: Slots::new(64, 8), parts }
+        App {
+            attempts,
+            files,
+            archives,
+            manifests: Slots::new(4, 1),
+            logs: Slots::new(64, 8),
+            small: Slots::new(64, 8),
+            parts,
+        }
     }
 }

@@ -5,10 +5,19 @@ use std::time::Duration;
 /// Bounds and deadlines of a gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GatewayLimits {
-    /// Connections at once; more wait unaccepted. Default 512.
+    /// Connections of live attempts at once; more are refused. Default 4,096: sixteen for each of 256 attempts. The process
+    /// must be allowed that many open files, and the strangers' beside them.
     pub connections: usize,
+    /// Those of one attempt. Default 16: a runner uses up to six.
+    pub attempt_connections: usize,
+    /// Connections at once on which no live attempt was heard yet; past it the oldest of them is closed. Default 256.
+    pub strangers: usize,
+    /// Those from one address. Default unbounded: runners may share an address, behind a proxy or on one machine.
+    pub peer_strangers: Option<usize>,
     /// How long a connection may be idle, or take for the head of a request. Default 30 s.
     pub head: Duration,
+    /// The largest head of a request, in bytes, from 8 KiB on. Default 16 KiB. It has 64 fields at most.
+    pub head_bytes: usize,
     /// How long a body may pause between two pieces. Default 30 s.
     pub idle: Duration,
     /// The longest request other than an upload. Default 30 s: under the lease of a runner, so that it can ask again.
@@ -53,8 +62,12 @@ pub struct GatewayLimits {
 impl Default for GatewayLimits {
     fn default() -> Self {
         GatewayLimits {
-            connections: 512,
+            connections: 4_096,
+            attempt_connections: 16,
+            strangers: 256,
+            peer_strangers: None,
             head: Duration::from_secs(30),
+            head_bytes: 16 << 10,
             idle: Duration::from_secs(30),
             request: Duration::from_secs(30),
             upload: Duration::from_secs(10 * 60),

@@ -39,6 +39,7 @@ mod deploy;
 mod limits;
 mod manifest;
 mod origin;
+mod places;
 mod rate;
 mod refusal;
 mod routes;
@@ -48,6 +49,6 @@ mod tenant_store;
 mod upload;
 
 pub use app::{Gateway, GatewayParts};
-pub use cache::{CacheEntry, CacheLimits, CacheQuota, Caches, Swept};
+pub use cache::{CacheEntry, CacheLimits, CacheQuota, Caches, CachesError, Swept};
 pub use limits::GatewayLimits;
 pub use origin::{FileStream, Origin, OriginError};

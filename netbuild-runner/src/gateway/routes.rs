@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::{StatusCode, Uri};
+use axum::http::{StatusCode, Uri, header};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{post, put};
 use axum::{Json, Router};
 use netbuild_core::model::{AttemptId, Digest};
@@ -57,22 +57,25 @@ async fn in_span(request: Request, next: Next) -> Response {
 
 async fn heartbeat(
     State(app): State<Arc<App>>,
-    Caller { attempt, .. }: Caller,
+    Caller { attempt, place, .. }: Caller,
     request: Request,
-) -> Answer<HeartbeatResponse> {
+) -> Result<Response, Refusal> {
     let limits = &app.parts.limits;
     let standing = app.attempts.of(&attempt);
     app.attempts.count(&standing)?;
     within(limits.request, async {
         let beat: HeartbeatRequest = Incoming::new(request, HEARTBEAT_BYTES, limits.idle).json().await?;
         let order = app.parts.control.heartbeat(&attempt, Heartbeat { phase: beat.phase }).await?;
-        Ok(Json(match order {
+        Ok(match order {
             Order::Continue { lease } => {
                 standing.lives();
-                HeartbeatResponse::Continue { lease_millis: u64::try_from(lease.as_millis()).unwrap_or(u64::MAX) }
+                place.admit(&attempt)?;
+                let lease_millis = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
+                Json(HeartbeatResponse::Continue { lease_millis }).into_response()
             }
-            Order::Stop => HeartbeatResponse::Stop,
-        }))
+            // It says little more, and a connection for that is soon made.
+            Order::Stop => ([(header::CONNECTION, "close")], Json(HeartbeatResponse::Stop)).into_response(),
+        })
     })
     .await
 }
@@ -107,7 +110,7 @@ async fn log(
     let limits = &app.parts.limits;
     let from = offset(request.uri())?;
     within(limits.request, async {
-        let _slot = app.small.take(&attempt.build.account).await;
+        let _slot = app.logs.take(&attempt.build.account).await;
         let bytes = Incoming::new(request, limits.log_bytes, limits.idle).whole().await?;
         let next = match bytes.is_empty() {
             true => app.parts.logs.next_offset(&attempt).await?,

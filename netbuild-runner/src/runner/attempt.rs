@@ -19,7 +19,7 @@ use super::log::{self, Log};
 use super::phases::Phases;
 use super::progress::Progress;
 use super::stop::{self, Stop, StopReason};
-use super::{backoff, group};
+use super::{backoff, disk, group};
 
 /// How long log and report may take once there is no lease any more.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -71,10 +71,15 @@ pub(super) async fn run(claim: &Claim, job: Job, clock: Arc<dyn Clock>) -> io::R
     let commit = phases.commit;
     group::kill().await;
 
-    let log_bytes = log.finish()?;
+    // A log whose end is lost costs a success: who reads it must not take it for whole.
+    let (end, log_bytes) = match log.finish() {
+        Ok(bytes) => (end, bytes),
+        Err(error) => (end.and_then(|_| Err(disk::failure(&error).into())), length(claim)),
+    };
+    let end = end.map_err(|halt| disk::judged(halt, claim.folder()));
     let outcome = masked(stop::outcome(end, *progress.watch().borrow()), &masker);
     let report = Report { outcome, phases: progress.finish(), commit, log_bytes };
-    claim.end(&report)?;
+    let recorded = claim.end(&report);
 
     log_is_whole.cancel();
     // The log before the report, so that who hears of the end finds the whole log.
@@ -91,7 +96,13 @@ pub(super) async fn run(claim: &Claim, job: Job, clock: Arc<dyn Clock>) -> io::R
         () = too_late => {}
     }
     tasks.shutdown().await;
-    Ok(())
+    // Without a record the report was all there is; meanwhile the disk may have got room.
+    recorded.or_else(|_| claim.end(&report))
+}
+
+/// How much of the log came to the disk.
+fn length(claim: &Claim) -> u64 {
+    std::fs::metadata(claim.path(AttemptFolder::LOG)).map_or(0, |meta| meta.len())
 }
 
 /// The report of a runner that could not do its work.

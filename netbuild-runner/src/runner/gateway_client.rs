@@ -41,6 +41,9 @@ pub(super) enum GatewayError {
     /// It refused; asking again is pointless.
     #[error("the gateway refused with {status}: {text}")]
     Refused { status: StatusCode, text: String },
+    /// The disk on its side is full; asking again soon is pointless.
+    #[error("a disk behind the gateway is full: {text}")]
+    Full { text: String },
     /// The file to send cannot be read.
     #[error("the file cannot be read")]
     File(#[source] std::io::Error),
@@ -51,7 +54,7 @@ impl GatewayError {
     pub(super) fn ask_again(&self) -> bool {
         match self {
             GatewayError::Unanswered(_) | GatewayError::Busy(_) => true,
-            GatewayError::Refused { .. } | GatewayError::File(_) => false,
+            GatewayError::Refused { .. } | GatewayError::Full { .. } | GatewayError::File(_) => false,
         }
     }
 }
@@ -218,6 +221,8 @@ async fn send(request: RequestBuilder) -> Result<Response, GatewayError> {
     let status = response.status();
     if status.is_success() {
         Ok(response)
+    } else if status == StatusCode::INSUFFICIENT_STORAGE {
+        Err(GatewayError::Full { text: refusal(response).await })
     } else if status.is_server_error() || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
     {
         Err(GatewayError::Busy(status))

@@ -108,8 +108,9 @@ impl Log {
 /// Nothing waits for it meanwhile: a gateway that takes no log costs no build.
 pub(super) async fn ship(client: GatewayClient, path: PathBuf, over: CancellationToken) {
     let mut next = 0;
-    while !over.is_cancelled() {
-        let pause = match send(&client, &path, &mut next).await {
+    // A request that hangs when the log is whole is not waited for: it is sent again with the rest.
+    while let Some(sent) = over.run_until_cancelled(send(&client, &path, &mut next)).await {
+        let pause = match sent {
             Sent::Something => continue,
             Sent::Nothing => LOOK,
             Sent::Refused => REFUSED,

@@ -19,6 +19,7 @@
 //! | it ends with another code, or by a signal | | `command_failed`, `command_killed` |
 //! | the gateway orders to stop, or the runner gets TERM | TERM, grace, KILL | `cancelled` |
 //! | no answer from the gateway until the lease ends | TERM, short grace, KILL | `lease_lost` |
+//! | a disk of the machine is full | | `out_of_disk` when the build has filled it, `host_disk` otherwise; `upload_failed` when it is the origin's |
 //! | the run limit passes | TERM, grace, KILL | `run_timeout`; `source_unavailable` or `upload_failed` when the command was not at work |
 
 mod admit;
@@ -29,6 +30,7 @@ mod cache;
 mod collect;
 mod command;
 mod cookie;
+mod disk;
 mod entry;
 mod environment;
 mod fetch;

@@ -6,7 +6,9 @@
 mod bounds;
 mod caches;
 mod files;
+mod floods;
 mod hostile;
+mod logs;
 mod manifests;
 mod origin;
 mod routes;

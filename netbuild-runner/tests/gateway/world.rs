@@ -97,6 +97,15 @@ impl World {
         Self::make(limits, CacheLimits::default(), None).await
     }
 
+    /// A gateway before another log store.
+    pub(crate) async fn with_logs(limits: GatewayLimits, logs: Arc<dyn LogStore>) -> Self {
+        let mut world = Self::new().await;
+        world.stop().await;
+        world.logs = logs;
+        world.start(limits).await;
+        world
+    }
+
     /// A gateway before another scheduler than the fake one.
     pub(crate) async fn behind(scheduler: Arc<dyn AttemptControl>) -> Self {
         Self::make(GatewayLimits::default(), CacheLimits::default(), Some(scheduler)).await

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use netbuild_core::model::{AccountId, CacheName, ProjectId, Timestamp};
 use netbuild_core::port::Clock;
-use object_store::{ObjectStore, Result};
+use object_store::ObjectStore;
 
 use super::figures::{self, Why};
 use super::project::ProjectCaches;
@@ -33,6 +33,11 @@ pub struct Swept {
     pub archives: usize,
 }
 
+/// The store of the caches failed: try again.
+#[derive(Debug, thiserror::Error)]
+#[error("the object store of the caches is not available: try again")]
+pub struct CachesError(#[from] object_store::Error);
+
 impl Caches {
     /// Caches in a store, which may be the one of the files. A local folder should be opened with
     /// `LocalFileSystem::with_automatic_cleanup(true)`, or it keeps empty folders. An upload that the end of the gateway's
@@ -45,8 +50,8 @@ impl Caches {
     /// The entries of a project, by scope, name and time, the newest first.
     ///
     /// # Errors
-    /// The store's: try again.
-    pub async fn list(&self, account: &AccountId, project: &ProjectId) -> Result<Vec<CacheEntry>> {
+    /// [`CachesError`].
+    pub async fn list(&self, account: &AccountId, project: &ProjectId) -> Result<Vec<CacheEntry>, CachesError> {
         let project = self.project(account, project);
         let mut entries = project.entries(&project.objects().await?).await?;
         let order = |entry: &CacheEntry| (entry.scope.clone(), entry.name.clone(), std::cmp::Reverse(entry.created_at));
@@ -58,8 +63,8 @@ impl Caches {
     /// A build that runs at the same time may save its entry afterwards.
     ///
     /// # Errors
-    /// The store's: try again.
-    pub async fn clear(&self, account: &AccountId, project: &ProjectId) -> Result<()> {
+    /// [`CachesError`].
+    pub async fn clear(&self, account: &AccountId, project: &ProjectId) -> Result<(), CachesError> {
         let project = self.project(account, project);
         let objects = project.objects().await?;
         figures::removed(Why::Cleared, project.entries(&objects).await?.len());
@@ -72,8 +77,13 @@ impl Caches {
     /// Removes the entries of one name, in all scopes, and gives their number.
     ///
     /// # Errors
-    /// The store's: try again.
-    pub async fn clear_name(&self, account: &AccountId, project: &ProjectId, name: &CacheName) -> Result<usize> {
+    /// [`CachesError`].
+    pub async fn clear_name(
+        &self,
+        account: &AccountId,
+        project: &ProjectId,
+        name: &CacheName,
+    ) -> Result<usize, CachesError> {
         let project = self.project(account, project);
         let entries = project.entries(&project.objects().await?).await?;
         let (gone, kept): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.name == *name);
@@ -86,8 +96,8 @@ impl Caches {
     /// that save and restore, and beside another sweep. Call it some times a day.
     ///
     /// # Errors
-    /// The store's, at the first project that fails; what was removed until then stays so. Try again.
-    pub async fn sweep(&self) -> Result<Swept> {
+    /// [`CachesError`], at the first project that fails; what was removed until then stays so.
+    pub async fn sweep(&self) -> Result<Swept, CachesError> {
         let mut swept = Swept::default();
         for account in self.store.list_with_delimiter(None).await?.common_prefixes {
             for tenant in self.store.list_with_delimiter(Some(&account)).await?.common_prefixes {

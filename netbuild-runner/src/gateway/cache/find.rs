@@ -25,14 +25,14 @@ pub(super) async fn find(
         if let Some(entry) = whole(caches, entry.into_iter()).await? {
             save &= caches.scope != *scope;
             figures::found("exact");
-            return answer(caches, scope, entry, save, now).await;
+            return Ok(answer(caches, scope, entry, save, now).await);
         }
     }
     for caches in &readable {
         let entries = caches.entries(&wanted.name).await?;
         if let Some(entry) = whole(caches, entries.into_iter()).await? {
             figures::found("older");
-            return answer(caches, scope, entry, save, now).await;
+            return Ok(answer(caches, scope, entry, save, now).await);
         }
     }
     figures::found("none");
@@ -56,12 +56,12 @@ async fn answer(
     entry: CacheEntry,
     save: bool,
     now: Timestamp,
-) -> Result<FindCacheResponse> {
+) -> FindCacheResponse {
     if caches.scope == *own {
-        caches.touch(&entry, now).await?;
+        caches.touch(&entry, now).await;
     }
     let CacheEntry { key, archive, bytes, .. } = entry;
-    Ok(FindCacheResponse { found: Some(FoundCache { key, archive, bytes }), save })
+    FindCacheResponse { found: Some(FoundCache { key, archive, bytes }), save }
 }
 
 /// Forgets an entry that a runner could not use: of its own scope on its word, of the base's when the archive is not what
@@ -69,12 +69,13 @@ async fn answer(
 pub(super) async fn broken(project: &ProjectCaches, scope: &CacheScope, said: &BrokenCacheRequest) -> Result<()> {
     for readable in scope.readable() {
         let caches = project.scope(&readable);
-        let Some(entry) = caches.entry(&said.name, &said.key).await? else { continue };
-        if entry.archive != said.archive {
-            continue;
-        }
-        if readable == *scope || !is_intact(&caches, &entry).await? {
-            forget_broken(&caches, &entry).await?;
+        let own = readable == *scope;
+        let entry = caches.entry(&said.name, &said.key).await?.filter(|entry| entry.archive == said.archive);
+        match entry {
+            Some(entry) if own || !is_intact(&caches, &entry).await? => forget_broken(&caches, &entry).await?,
+            // What the base's entry names may have been read from a copy in the own scope.
+            None if own => caches.forget_archive(&said.archive).await?,
+            _ => {}
         }
     }
     Ok(())

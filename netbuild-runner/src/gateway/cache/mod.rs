@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! <sha256 of account>/<sha256 of project>/caches/<sha256 of scope>/entries/<sha256 of name>/<key>.json
-//! <sha256 of account>/<sha256 of project>/caches/<sha256 of scope>/used/<sha256 of name>/<key>
+//! <sha256 of account>/<sha256 of project>/caches/<sha256 of scope>/used/<sha256 of name>/<key>.json
 //! <sha256 of account>/<sha256 of project>/caches/<sha256 of scope>/archives/<digest>
 //! ```
 //!
@@ -31,7 +31,7 @@ mod save;
 mod scope;
 mod sweep;
 
-pub use caches::{Caches, Swept};
+pub use caches::{Caches, CachesError, Swept};
 pub use entry::CacheEntry;
 pub use limits::{CacheLimits, CacheQuota};
 pub(super) use routes::routes;

@@ -9,7 +9,7 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, Result};
 
 use super::CacheEntry;
-use super::scope::{QUESTIONS, ScopeCaches, delete, read_small};
+use super::scope::{QUESTIONS, ScopeCaches, forget_at, read_small};
 use crate::gateway::tenant_store::tenant_prefix;
 
 /// One project's part of the store of caches. Nothing else can be named through it.
@@ -98,7 +98,8 @@ impl ProjectCaches {
         match serde_json::from_slice::<CacheEntry>(&bytes) {
             Ok(entry) => self.scope(&entry.scope).read(key).await,
             Err(_) => {
-                delete(&*self.store, key).await?;
+                tracing::warn!(%key, "an entry of a cache cannot be read: it is removed");
+                forget_at(&*self.store, key).await?;
                 Ok(None)
             }
         }

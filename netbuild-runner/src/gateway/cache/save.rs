@@ -19,12 +19,15 @@ pub(super) async fn upload(
     project: &ProjectCaches,
     scope: &CacheScope,
     digest: Digest,
-    (bytes, body): (u64, Incoming),
+    (bytes, mut body): (u64, Incoming),
     limits: &CacheLimits,
     deadline: Duration,
     now: Timestamp,
 ) -> Result<(), Refusal> {
-    within(deadline, make_room(project, scope, bytes, limits, now)).await?;
+    if let Err(refusal) = within(deadline, make_room(project, scope, bytes, limits, now)).await {
+        body.discard().await;
+        return Err(refusal);
+    }
     let caches = project.scope(scope);
     store_file(&*caches.store, &caches.archive(&digest), digest, body, deadline).await
 }

@@ -79,13 +79,17 @@ impl ScopeCaches {
         }
     }
 
-    /// Notes that an entry was used, when that was not noted lately.
-    pub(super) async fn touch(&self, entry: &CacheEntry, now: Timestamp) -> Result<()> {
-        if now.since(entry.used_at) >= TOUCH {
-            let text = serde_json::to_vec(&now).expect("a time is always JSON");
-            self.store.put(&self.used_key(entry), PutPayload::from(text)).await?;
+    /// Notes that an entry was used, when that was not noted lately. A store that is full can still be read, so a failure
+    /// is only told.
+    pub(super) async fn touch(&self, entry: &CacheEntry, now: Timestamp) {
+        if now.since(entry.used_at) < TOUCH {
+            return;
         }
-        Ok(())
+        let text = serde_json::to_vec(&now).expect("a time is always JSON");
+        let key = used_key(&self.entry_key(&entry.name, &entry.key));
+        if let Err(error) = self.store.put(&key, PutPayload::from(text)).await {
+            tracing::warn!(%key, %error, "the use of a cache could not be noted");
+        }
     }
 
     /// Removes an entry, its use and its archive.
@@ -96,8 +100,7 @@ impl ScopeCaches {
 
     /// Removes an entry and its use. Its archive may be another entry's as well.
     pub(super) async fn forget_entry(&self, entry: &CacheEntry) -> Result<()> {
-        delete(&*self.store, &self.entry_key(&entry.name, &entry.key)).await?;
-        delete(&*self.store, &self.used_key(entry)).await
+        forget_at(&*self.store, &self.entry_key(&entry.name, &entry.key)).await
     }
 
     /// Removes an archive.
@@ -113,10 +116,10 @@ impl ScopeCaches {
             .filter(|entry: &CacheEntry| entry.scope == self.scope && self.entry_key(&entry.name, &entry.key) == *key)
         else {
             tracing::warn!(%key, "an entry of a cache cannot be read, or lies in the place of another: it is removed");
-            delete(&*self.store, key).await?;
+            forget_at(&*self.store, key).await?;
             return Ok(None);
         };
-        let used = read_small(&*self.store, &self.used_key(&entry)).await?;
+        let used = read_small(&*self.store, &used_key(key)).await?;
         let used = used.and_then(|used| serde_json::from_slice(&used).ok()).unwrap_or(Timestamp::EPOCH);
         Ok(Some(CacheEntry { used_at: entry.used_at.max(used), ..entry }))
     }
@@ -124,10 +127,17 @@ impl ScopeCaches {
     fn entry_key(&self, name: &CacheName, key: &CacheKey) -> Path {
         Path::from(format!("{}/entries/{}/{key}.json", self.prefix, Digest::of(name.as_str())))
     }
+}
 
-    fn used_key(&self, entry: &CacheEntry) -> Path {
-        Path::from(format!("{}/used/{}/{}", self.prefix, Digest::of(entry.name.as_str()), entry.key))
-    }
+/// Removes an entry by its key in the store, and before it its use: a note of use without an entry would stay for ever.
+pub(super) async fn forget_at(store: &dyn ObjectStore, entry_key: &Path) -> Result<()> {
+    delete(store, &used_key(entry_key)).await?;
+    delete(store, entry_key).await
+}
+
+/// Where the last use of an entry is noted.
+fn used_key(entry_key: &Path) -> Path {
+    Path::from(entry_key.as_ref().replace("/entries/", "/used/"))
 }
 
 /// What the keys of a scope have of it.

@@ -52,7 +52,9 @@ impl From<GatewayError> for Trouble {
         match error {
             GatewayError::File(error) => error.into(),
             GatewayError::Refused { .. } => Trouble::Broken(error.to_string()),
-            GatewayError::Unanswered(_) | GatewayError::Busy(_) => Trouble::Otherwise(error.to_string()),
+            GatewayError::Unanswered(_) | GatewayError::Busy(_) | GatewayError::Full { .. } => {
+                Trouble::Otherwise(error.to_string())
+            }
         }
     }
 }

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use netbuild_core::model::{
-    AccountId, AttemptFolder, AttemptMark, AttemptNumber, BuildId, BuildKey, CacheName, CachePath, CacheScope,
-    CacheSpec, Cause, DeployInfo, ExitRecord, GatewayAccess, GatewayClaim, GatewayKey, Job, JobRules, NameKey, Outcome,
-    ProjectId, PublishPath, Report, RepositoryUrl, Revision, Source, Timestamp,
+    AccountId, AttemptFolder, AttemptId, AttemptMark, AttemptNumber, BuildId, BuildKey, CacheName, CachePath,
+    CacheScope, CacheSpec, Cause, DeployInfo, ExitRecord, GatewayAccess, GatewayClaim, GatewayKey, Job, JobRules,
+    NameKey, Outcome, ProjectId, PublishPath, Report, RepositoryUrl, Revision, Source, Timestamp,
 };
-use netbuild_core::port::SystemClock;
+use netbuild_core::port::{LogStore, SystemClock};
 use netbuild_runner::gateway::{CacheLimits, Caches, Gateway, GatewayLimits, GatewayParts};
+use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::io::AsyncWriteExt;
@@ -45,16 +46,31 @@ impl Bench {
     }
 
     pub(crate) async fn with(answer: Answer, lease: Duration) -> Self {
-        let control = Arc::new(Control::new(answer, lease));
         let logs = Arc::new(Logs::default());
+        Self::over(Control::new(answer, lease), Arc::new(InMemory::new()), logs.clone(), logs).await
+    }
+
+    /// One with stores of its own: for files, and for logs.
+    pub(crate) async fn with_stores(store: Arc<dyn ObjectStore>, logs: Arc<dyn LogStore>) -> Self {
+        let control = Control::new(Answer::Continue, Duration::from_secs(60));
+        Self::over(control, store, logs, Arc::default()).await
+    }
+
+    async fn over(
+        control: Control,
+        store: Arc<dyn ObjectStore>,
+        store_of_logs: Arc<dyn LogStore>,
+        logs: Arc<Logs>,
+    ) -> Self {
+        let control = Arc::new(control);
         let key = GatewayKey::from(&NameKey::new(TOKEN_KEY));
         let cached = Arc::new(InMemory::new());
         let caches = Caches::new(cached.clone(), CacheLimits::default(), Arc::new(SystemClock::new()));
         let gateway = Gateway::new(GatewayParts {
-            store: Arc::new(InMemory::new()),
+            store,
             caches,
             control: control.clone(),
-            logs: logs.clone(),
+            logs: store_of_logs,
             key: key.clone(),
             limits: GatewayLimits::default(),
         });
@@ -78,8 +94,7 @@ impl Bench {
             build: BuildId::generate(),
         };
         let attempt = build.attempt(AttemptNumber::FIRST);
-        let claim = GatewayClaim { attempt: attempt.clone(), scope };
-        let access = GatewayAccess { url: self.url.clone(), token: self.key.token(&claim) };
+        let access = self.access(&attempt, scope);
         let source = Source {
             repository: RepositoryUrl::parse(repository).unwrap(),
             revision: Revision::parse("main").unwrap(),
@@ -100,6 +115,19 @@ impl Bench {
         };
         Attempt::new(job)
     }
+
+    /// The next attempt of the same build.
+    pub(crate) fn retry(&self, earlier: Attempt) -> Attempt {
+        let mut job = earlier.job;
+        job.attempt.number = AttemptNumber::new(job.attempt.number.get() + 1);
+        job.gateway = self.access(&job.attempt, CacheScope::Trusted);
+        Attempt::new(job)
+    }
+
+    fn access(&self, attempt: &AttemptId, scope: CacheScope) -> GatewayAccess {
+        let claim = GatewayClaim { attempt: attempt.clone(), scope };
+        GatewayAccess { url: self.url.clone(), token: self.key.token(&claim) }
+    }
 }
 
 /// An attempt, its folder, and what became of it.
@@ -111,7 +139,16 @@ pub(crate) struct Attempt {
 
 impl Attempt {
     fn new(job: Job) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::within(job, &std::env::temp_dir())
+    }
+
+    /// The same attempt with its folder elsewhere, in which nothing has happened yet.
+    pub(crate) fn on(self, disk: &Path) -> Self {
+        Self::within(self.job, disk)
+    }
+
+    fn within(job: Job, disk: &Path) -> Self {
+        let folder = tempfile::tempdir_in(disk).unwrap();
         let mark = AttemptMark { attempt: job.attempt.clone(), created_at: Timestamp::EPOCH };
         std::fs::write(folder.path().join(AttemptFolder::ATTEMPT), serde_json::to_vec(&mark).unwrap()).unwrap();
         Attempt { job, folder, programs: programs() }

@@ -14,4 +14,5 @@ mod git_server;
 mod intake;
 mod lease;
 mod needs_registry;
+mod needs_root;
 mod repository;
