@@ -26,6 +26,7 @@ mod admit;
 mod attempt;
 mod backoff;
 mod blocking;
+mod clock;
 mod collect;
 mod command;
 mod cookie;

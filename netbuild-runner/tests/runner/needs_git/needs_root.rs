@@ -173,3 +173,12 @@ async fn full_before_the_record_which_has_its_room() {
     assert_eq!(report.outcome, Outcome::Succeeded { deploy: None }, "a build that minds no full disk");
     assert_eq!(attempt.record(), report);
 }
+
+#[tokio::test]
+async fn full_before_anything_began() {
+    let (bench, repository, disk) = (Bench::new().await, Repository::new(), Disk::new());
+    let attempt = bench.attempt(&repository.url(), "true").on(&disk.path());
+    disk.fill(8 << 10);
+    is_the_hosts(&attempt.run().await);
+    assert!(bench.control.beats.lock().unwrap().is_empty(), "it never began");
+}
