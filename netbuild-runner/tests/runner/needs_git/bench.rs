@@ -138,7 +138,7 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
-    fn new(job: Job) -> Self {
+    pub(crate) fn new(job: Job) -> Self {
         Self::within(job, &std::env::temp_dir())
     }
 

@@ -10,6 +10,7 @@ mod command;
 mod control;
 mod fetch;
 mod flood;
+mod frozen;
 mod git_server;
 mod intake;
 mod lease;

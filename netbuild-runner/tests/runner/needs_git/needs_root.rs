@@ -202,3 +202,12 @@ async fn full_at_the_saving_which_is_after_the_success() {
     assert_eq!(*bench.control.reports.lock().unwrap(), [report]);
     assert!(bench.cached.list(None).next().await.is_none(), "nothing was saved");
 }
+
+#[tokio::test]
+async fn full_before_anything_began() {
+    let (bench, repository, disk) = (Bench::new().await, Repository::new(), Disk::new());
+    let attempt = bench.attempt(&repository.url(), "true").on(&disk.path());
+    disk.fill(8 << 10);
+    is_the_hosts(&attempt.run().await);
+    assert!(bench.control.beats.lock().unwrap().is_empty(), "it never began");
+}
