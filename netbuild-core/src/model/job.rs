@@ -58,6 +58,9 @@ pub struct JobRules {
     pub grace: Duration,
     /// Log bytes kept; past it the log ends with a `truncated` mark. Default 64 MiB.
     pub log_bytes: u64,
+    /// The most processes and threads of the command at once. It holds where the command has a user of its own, for the
+    /// system counts them by user. Default 4,096.
+    pub processes: u64,
     /// The most files of a deploy. Default 100,000.
     pub publish_files: u64,
     /// The most bytes of a deploy. Default 4 GiB.
@@ -77,6 +80,7 @@ impl Default for JobRules {
             run: Duration::from_secs(30 * 60),
             grace: Duration::from_secs(10),
             log_bytes: 64 << 20,
+            processes: 4096,
             publish_files: 100_000,
             publish_bytes: 4 << 30,
             cache_files: 500_000,

@@ -67,7 +67,7 @@ pub(super) async fn run(claim: &Claim, job: Job, clock: Arc<dyn Clock>) -> io::R
     };
     let end = phases.run().await;
     let commit = phases.commit;
-    group::kill().await;
+    group::kill(job.user).await;
 
     let log_bytes = log.finish()?;
     let outcome = masked(stop::outcome(end, *progress.watch().borrow()), &masker(&job));

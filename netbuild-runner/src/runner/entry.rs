@@ -11,9 +11,9 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use netbuild_core::model::Job;
 use netbuild_core::port::{Clock, SystemClock};
-use rustix::process::DumpableBehavior;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::confine::confine;
 use super::intake::{Claim, NoClaim};
 use super::{attempt, group};
 
@@ -88,7 +88,7 @@ fn be_runner(folder: &Path) -> Result<(), NoClaim> {
     group::lead()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     claim.begin(clock.now())?;
-    hide_memory()?;
+    confine()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let done = runtime.block_on(run(&claim, job, clock));
     // A fetch that was interrupted may hang in the network: nobody waits for its thread.
@@ -98,12 +98,13 @@ fn be_runner(folder: &Path) -> Result<(), NoClaim> {
 
 /// Runs the attempt so that also an error or a panic leaves a record.
 async fn run(claim: &Claim, job: Job, clock: Arc<dyn Clock>) -> io::Result<()> {
+    let user = job.user;
     let why = match AssertUnwindSafe(attempt::run(claim, job, clock)).catch_unwind().await {
         Ok(Ok(())) => return Ok(()),
         Ok(Err(error)) => format!("the attempt's folder could not be written: {error}"),
         Err(_) => "the runner panicked; its standard error says where".to_owned(),
     };
-    group::kill().await;
+    group::kill(user).await;
     claim.end(&attempt::broken(why))
 }
 
@@ -116,10 +117,4 @@ fn read_job() -> Result<Job, String> {
     let null = File::open("/dev/null").map_err(|error| format!("/dev/null: {error}"))?;
     rustix::stdio::dup2_stdin(&null).map_err(|error| format!("standard input could not be closed: {error}"))?;
     Job::from_wire(text.expose_secret()).map_err(|error| error.to_string())
-}
-
-/// Keeps the runner's memory, where the token is, from being read by the command, which may run as the same user. It also
-/// hides the runner's environment, by which executors find it as long as it has not written down who it is.
-fn hide_memory() -> io::Result<()> {
-    Ok(rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -32,7 +33,7 @@ pub(super) struct Log {
 impl Log {
     /// A new log at `path`.
     pub(super) fn create(path: &Path, masker: Masker, max_bytes: u64) -> io::Result<Self> {
-        let file = File::create_new(path)?;
+        let file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
         Ok(Log { writer: Mutex::new(Some(LogWriter::new(file, masker, max_bytes))) })
     }
 

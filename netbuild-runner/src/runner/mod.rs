@@ -27,6 +27,7 @@ mod backoff;
 mod blocking;
 mod collect;
 mod command;
+mod confine;
 mod cookie;
 mod entry;
 mod environment;
@@ -45,5 +46,6 @@ mod record;
 mod samples;
 mod stop;
 mod upload;
+mod user;
 
 pub use entry::{RUNNER_ARGUMENT, dispatch, main_from_stdin};

@@ -18,7 +18,7 @@ use super::log::Log;
 use super::progress::Progress;
 use super::stop::{Halt, Stop};
 use super::upload::upload;
-use super::{blocking, cookie};
+use super::{blocking, cookie, user};
 
 /// The home folder of the command, in the attempt's folder.
 const HOME: &str = "home";
@@ -81,9 +81,14 @@ impl Phases<'_> {
         if self.stop.unless_asked(self.confirmed.wait_for(|confirmed| *confirmed)).await?.is_err() {
             return Err(Halt::Stopped(self.stop.asked().await));
         }
+        if let Some(user) = self.job.user {
+            let folders = [self.work(), home.clone(), temporary.clone()];
+            blocking::run(self.stop, move |_| user::give(folders, user)).await?;
+        }
         self.progress.begin(RunPhase::Run);
         let work = self.work();
-        let call = Call { command: &self.job.command, environment, work: &work, rules: &self.job.rules };
+        let call =
+            Call { command: &self.job.command, environment, work: &work, rules: &self.job.rules, user: self.job.user };
         command::run(call, Arc::clone(&self.log), self.stop).await
     }
 

@@ -9,4 +9,5 @@ mod fetch;
 mod git_server;
 mod intake;
 mod lease;
+mod needs_root;
 mod repository;
