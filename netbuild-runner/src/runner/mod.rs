@@ -38,6 +38,7 @@ mod heartbeat;
 mod intake;
 mod lease;
 mod log;
+mod mounts;
 mod phases;
 mod proc_stat;
 mod progress;

@@ -50,8 +50,8 @@ impl Phases<'_> {
         let Some(publish) = &self.job.publish else { return Ok(None) };
 
         self.progress.begin(RunPhase::Collect);
-        let (work, publish, rules) = (self.work(), publish.clone(), self.job.rules.clone());
-        let collected = blocking::run(self.stop, move |stop| collect(&work, &publish, &rules, stop)).await?;
+        let (work, publish, rules, user) = (self.work(), publish.clone(), self.job.rules.clone(), self.job.user);
+        let collected = blocking::run(self.stop, move |stop| collect(&work, &publish, &rules, user, stop)).await?;
 
         self.progress.begin(RunPhase::Upload);
         Ok(Some(self.stop.unless_asked(upload(self.client, &collected)).await??))

@@ -208,8 +208,8 @@ fn runner(folder: &Path, programs: &Path) -> Child {
 
 /// A folder with the few programs that commands need, and a `git` that betrays who starts it.
 fn programs() -> tempfile::TempDir {
-    const NAMES: [&str; 12] =
-        ["sh", "sleep", "cat", "mkdir", "ln", "env", "setsid", "head", "yes", "rm", "mkfifo", "touch"];
+    const NAMES: [&str; 14] =
+        ["sh", "sleep", "cat", "mkdir", "ln", "env", "setsid", "head", "yes", "rm", "mkfifo", "touch", "cp", "chmod"];
     let folder = tempfile::tempdir().unwrap();
     for name in NAMES {
         let places = ["/bin", "/usr/bin"].map(|folder| Path::new(folder).join(name));
