@@ -64,6 +64,9 @@ pub struct JobRules {
     /// How fast the log may grow, in bytes a second after a burst of one second's bytes. A command that prints faster waits
     /// on its output; nothing is lost. Default 8 MiB: far more than tools print, and little for a disk that builds share.
     pub log_bytes_per_second: u64,
+    /// The most processes and threads of the command at once. It holds where the command has a user of its own, for the
+    /// system counts them by user. Default 4,096.
+    pub processes: u64,
     /// The most files of a deploy. Default 100,000.
     pub publish_files: u64,
     /// The most bytes of a deploy. Default 4 GiB.
@@ -87,6 +90,7 @@ impl Default for JobRules {
             log_bytes: 64 << 20,
             log_line_bytes: 64 << 10,
             log_bytes_per_second: 8 << 20,
+            processes: 4096,
             publish_files: 100_000,
             publish_bytes: 4 << 30,
             cache_files: 500_000,

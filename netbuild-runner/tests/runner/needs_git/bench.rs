@@ -1,5 +1,6 @@
 //! What a test stands on: a gateway, an attempt's folder, and the runner's program.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -189,6 +190,15 @@ impl Attempt {
         self
     }
 
+    /// Runs the command as a user, whose folder is made as an executor makes it.
+    pub(crate) fn user(mut self, user: u32) -> Self {
+        self.job.user = Some(user);
+        std::os::unix::fs::chown(self.folder.path(), None, Some(user)).unwrap();
+        std::fs::set_permissions(self.folder.path(), PermissionsExt::from_mode(0o710)).unwrap();
+        std::fs::set_permissions(self.path(AttemptFolder::ATTEMPT), PermissionsExt::from_mode(0o600)).unwrap();
+        self
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -261,8 +271,8 @@ fn runner(folder: &Path, programs: &Path) -> Child {
 
 /// A folder with the few programs that commands need, and a `git` that betrays who starts it.
 fn programs() -> tempfile::TempDir {
-    const NAMES: [&str; 12] =
-        ["sh", "sleep", "cat", "mkdir", "ln", "env", "setsid", "head", "yes", "rm", "mkfifo", "touch"];
+    const NAMES: [&str; 14] =
+        ["sh", "sleep", "cat", "mkdir", "ln", "env", "setsid", "head", "yes", "rm", "mkfifo", "touch", "cp", "chmod"];
     let folder = tempfile::tempdir().unwrap();
     for name in NAMES {
         let places = ["/bin", "/usr/bin"].map(|folder| Path::new(folder).join(name));
@@ -271,7 +281,9 @@ fn programs() -> tempfile::TempDir {
     }
     let git = folder.path().join("git");
     std::fs::write(&git, format!("#!/bin/sh\necho \"$@\" > \"${BETRAYAL}\"\n")).unwrap();
-    std::fs::set_permissions(&git, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    for path in [&git, folder.path()] {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+    }
     folder
 }
 

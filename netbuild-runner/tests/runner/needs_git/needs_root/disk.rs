@@ -12,8 +12,8 @@ use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 
-use super::bench::{Attempt, Bench, cause, deploy, evidence};
-use super::repository::Repository;
+use super::super::bench::{Attempt, Bench, cause, deploy, evidence};
+use super::super::repository::Repository;
 
 /// A disk of 8 MB.
 struct Disk {
@@ -142,7 +142,7 @@ async fn full_at_the_collecting_which_writes_nothing() {
 async fn full_at_the_upload_on_the_side_of_the_origin() {
     let (repository, disk) = (Repository::new(), Disk::new());
     let store = LocalFileSystem::new_with_prefix(disk.path()).unwrap().with_fsync(true);
-    let bench = Bench::with_stores(Arc::new(store), Arc::new(super::control::Logs::default())).await;
+    let bench = Bench::with_stores(Arc::new(store), Arc::new(super::super::control::Logs::default())).await;
     let attempt = bench.attempt(&repository.url(), MAKES_A_SITE).publish("out");
     disk.fill(200 << 10);
     let report = attempt.run().await;
