@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use netbuild_core::model::{Job, Outcome, Report};
-use netbuild_core::port::{Clock, SystemClock};
+use netbuild_core::port::Clock;
 use rustix::process::DumpableBehavior;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::clock::BootClock;
 use super::intake::{Claim, NoClaim};
 use super::{attempt, disk, group};
 
@@ -86,8 +87,10 @@ fn be_runner(folder: &Path) -> Result<(), NoClaim> {
         Err(why) => return Ok(claim.end(&attempt::broken(why))?),
     };
     group::lead()?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    claim.begin(clock.now())?;
+    let clock: Arc<dyn Clock> = Arc::new(BootClock::default());
+    if let Err(error) = claim.begin(clock.now()) {
+        return Ok(claim.end(&Report::of(Outcome::Failed(disk::failure(&error))))?);
+    }
     hide_memory()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let done = runtime.block_on(run(&claim, job, clock));

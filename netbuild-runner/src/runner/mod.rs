@@ -27,6 +27,7 @@ mod attempt;
 mod backoff;
 mod blocking;
 mod cache;
+mod clock;
 mod collect;
 mod command;
 mod cookie;

@@ -8,9 +8,14 @@ use serde::Serialize;
 
 /// Takes the room that [`write`] will need for a value of up to `bytes` bytes, so that it can be written on a full disk.
 pub(super) fn reserve(folder: &Path, name: &str, bytes: usize) -> io::Result<()> {
-    let mut file = File::create_new(temporary(folder, name))?;
-    file.write_all(&vec![b' '; bytes])?;
-    file.sync_all()
+    let temporary = temporary(folder, name);
+    let mut file = File::create_new(&temporary)?;
+    let reserved = file.write_all(&vec![b' '; bytes]).and_then(|()| file.sync_all());
+    if reserved.is_err() {
+        // What little room there is may do for a short record.
+        fs::remove_file(temporary)?;
+    }
+    reserved
 }
 
 /// Writes `value` as JSON to `folder/name`: to another name, to the disk, and then in one step to its name.

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 async fn a_log_store_that_hangs_holds_up_logs_and_nothing_else() {
     let store = FakeLogStore::new(1 << 20);
     store.set(LogStoreMood::Hangs);
-    let limits = GatewayLimits { request: 10 * PATIENCE, ..GatewayLimits::default() };
+    let limits = GatewayLimits { request: 10 * PATIENCE, attempt_connections: 200, ..GatewayLimits::default() };
     let world = World::with_logs(limits, Arc::new(store.clone())).await;
     let mut pieces = JoinSet::new();
     for n in 0..200 {
