@@ -9,7 +9,7 @@ use reqwest::{Body, Client, RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 
-use super::backoff;
+use super::{backoff, roots};
 use crate::protocol::{
     HeartbeatRequest, HeartbeatResponse, LogResponse, ManifestResponse, MissingRequest, MissingResponse,
 };
@@ -70,6 +70,7 @@ impl GatewayClient {
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(DEADLINE)
+            .tls_certs_merge(roots::brought())
             .build()
             .map_err(|error| error.to_string())?;
         Ok(GatewayClient { http, base, token: access.token.clone() })
