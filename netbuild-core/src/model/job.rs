@@ -77,6 +77,10 @@ pub struct JobRules {
     pub cache_bytes: u64,
     /// The longest that all caches together take to restore, and again to save; past it the build goes on without. Default 2 minutes.
     pub cache_time: Duration,
+    /// The most files of a source, links included. Default 500,000: five times what a large repository of a site has.
+    pub source_files: u64,
+    /// The most bytes of a source: of its pack as it comes, and of its files. Default 4 GiB.
+    pub source_bytes: u64,
     /// Whether `file` repositories may be fetched. Default no: a build could read the host's files.
     pub allow_file: bool,
 }
@@ -96,6 +100,8 @@ impl Default for JobRules {
             cache_files: 500_000,
             cache_bytes: 4 << 30,
             cache_time: Duration::from_secs(2 * 60),
+            source_files: 500_000,
+            source_bytes: 4 << 30,
             allow_file: false,
         }
     }

@@ -48,6 +48,7 @@ mod phases;
 mod proc_stat;
 mod progress;
 mod record;
+mod roots;
 #[cfg(test)]
 mod samples;
 mod stop;
