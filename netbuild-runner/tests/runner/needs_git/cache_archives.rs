@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use netbuild_core::model::{CacheKey, CacheSpec, Digest};
 use netbuild_runner::protocol::SaveCacheRequest;
-use netbuild_runner::runner::{Bounds, Header, inspect};
+use netbuild_runner::runner::cache::{Bounds, Header, inspect};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use secrecy::ExposeSecret;
