@@ -152,6 +152,18 @@ async fn archives_that_escape_expand_or_are_foreign_are_made_anew() {
 }
 
 #[tokio::test]
+async fn a_whole_archive_in_the_place_of_another_is_noticed() {
+    let (bench, repository) = (Bench::new().await, repository());
+    let attempt = build(&bench, &repository);
+    let [saved, other] = ["000/dep", "000/peg"].map(|path| archive(&header(&attempt), path, "", 1));
+    assert_eq!(saved.len(), other.len());
+    plant(&attempt, saved).await;
+    let [place] = &archives(&bench).await[..] else { panic!("one archive") };
+    bench.cached.put(place, other.into()).await.unwrap();
+    assert_eq!(story(&log(attempt).await), ["broken and not used", "made", "saved"]);
+}
+
+#[tokio::test]
 async fn the_same_archive_with_nothing_wrong_is_taken() {
     let (bench, repository) = (Bench::new().await, repository());
     let attempt = build(&bench, &repository);
