@@ -10,7 +10,26 @@ use super::{Build, DeployContext, InvalidPath, PublishPath, Trust};
 /// A set of folders that are restored before the command and saved after it.
 ///
 /// One entry is kept for each key, and the key has the digests of the lock files in it. So an entry never changes: what
-/// changes is which one a build takes, and several versions of a toolchain lie side by side.
+/// changes is which one a build takes, and several versions of a toolchain lie side by side. A build whose key has no entry
+/// begins with the newest of the same name, if it is for the same folders, image and architecture.
+///
+/// Files come back with their content, time of modification (in seconds) and executable bit; links as links, if they lead
+/// nowhere out of the workspace or the home. The paths of workspace and home may be others in each build: tools that note
+/// absolute paths find less in their caches.
+///
+/// ```
+/// # use netbuild_core::model::{CacheName, CachePath, CacheSpec, PublishPath};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // What npm has downloaded, and what it has installed, for each lock file and version of Node.
+/// let npm = CacheSpec {
+///     name: CacheName::new("npm")?,
+///     paths: vec![CachePath::parse("~/.npm")?, CachePath::parse("node_modules")?],
+///     lock_files: vec![PublishPath::parse("package-lock.json")?, PublishPath::parse(".nvmrc")?],
+/// };
+/// # assert_eq!(npm.paths[0].to_string(), "~/.npm");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CacheSpec {
     /// What tells this cache from the others of the project.
@@ -18,7 +37,7 @@ pub struct CacheSpec {
     /// The folders. A folder that the command does not make is left out.
     pub paths: Vec<CachePath>,
     /// The files of the source that decide what belongs into the folders: lock files, version files. One that is missing
-    /// counts as such.
+    /// counts as such, and so does one that is a link.
     #[serde(default)]
     pub lock_files: Vec<PublishPath>,
 }

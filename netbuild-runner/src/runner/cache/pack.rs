@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{AtFlags, Dir, FileType, Stat};
 
@@ -32,6 +32,8 @@ pub(super) enum NotPacked {
     NotTheirs { path: String },
     #[error("the archive cannot be written: {0}")]
     Disk(#[source] io::Error),
+    #[error("the folders were not read to their end")]
+    Interrupted,
 }
 
 /// What was packed.
@@ -142,6 +144,9 @@ impl<W: Write> Packing<'_, W> {
     }
 
     fn put(&mut self, stat: &Stat, path: Vec<u8>, kind: Kind, content: &mut dyn io::Read) -> Result<(), NotPacked> {
+        if self.interrupt.load(Ordering::Relaxed) {
+            return Err(NotPacked::Interrupted);
+        }
         if self.owner.is_some_and(|owner| owner != stat.st_uid) {
             return Err(NotPacked::NotTheirs { path: self.admission.shown(&path) });
         }
@@ -332,6 +337,6 @@ mod tests {
         let places = Places { work: sample.path("work"), home: sample.path("home") };
         let header = crate::runner::cache::samples::header();
         let packed = pack(&header, &places, WIDE, None, io::sink(), &AtomicBool::new(true));
-        assert!(matches!(packed, Err(NotPacked::Disk(_))));
+        assert!(matches!(packed, Err(NotPacked::Interrupted)));
     }
 }

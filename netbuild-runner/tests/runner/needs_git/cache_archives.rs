@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use netbuild_core::model::{CacheKey, CacheSpec, Digest};
 use netbuild_runner::protocol::SaveCacheRequest;
-use netbuild_runner::runner::{Bounds, Header, inspect};
+use netbuild_runner::runner::cache::{Bounds, Header, inspect};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use secrecy::ExposeSecret;
@@ -149,6 +149,20 @@ async fn archives_that_escape_expand_or_are_foreign_are_made_anew() {
         assert_eq!(story(&log(build(&bench, &repository)).await), ["restored", "found"], "{what}");
     }
     assert!(!std::path::Path::new("/escaped-from-a-cache").exists());
+}
+
+#[tokio::test]
+async fn a_whole_archive_in_the_place_of_another_is_noticed() {
+    let (bench, repository) = (Bench::new().await, repository());
+    let attempt = build(&bench, &repository);
+    let saved = archive(&header(&attempt), "000/dep", "", 1);
+    // The gateway itself notices another length.
+    let mut others = ('a'..='z').map(|letter| archive(&header(&attempt), &format!("000/{letter}ep"), "", 1));
+    let other = others.find(|other| *other != saved && other.len() == saved.len()).unwrap();
+    plant(&attempt, saved).await;
+    let [place] = &archives(&bench).await[..] else { panic!("one archive") };
+    bench.cached.put(place, other.into()).await.unwrap();
+    assert_eq!(story(&log(attempt).await), ["broken and not used", "made", "saved"]);
 }
 
 #[tokio::test]

@@ -42,12 +42,16 @@ fn repository() -> Repository {
     repository
 }
 
-/// A build with the toolchain of these tests, with nothing of this machine's crates.
-fn build(bench: &Bench, repository: &Repository) -> Attempt {
+/// A build with the toolchain of these tests and nothing of this machine's crates. Cargo notes the absolute path of its
+/// home, so that it gets one that is the same in each build, as it is in a container.
+fn build(bench: &Bench, repository: &Repository, stable: &Path) -> Attempt {
     let toolchain = Path::new(env!("CARGO")).parent().unwrap().display();
-    // Cargo notes absolute paths of what lies outside of the workspace, and the home is another one in each build.
-    let command = "export CARGO_HOME=$PWD/.cargo-home; cargo build --locked 2>&1 && ./target/debug/site";
-    bench.attempt(&repository.url(), command).env("PATH", &format!("{toolchain}:/usr/local/bin:/usr/bin:/bin"))
+    let command = "mkdir -p .cargo-home && ln -sfn $PWD/.cargo-home $STABLE/home && export CARGO_HOME=$STABLE/home
+        cargo build --locked 2>&1 && ./target/debug/site";
+    bench
+        .attempt(&repository.url(), command)
+        .env("PATH", &format!("{toolchain}:/usr/local/bin:/usr/bin:/bin"))
+        .env("STABLE", stable.to_str().unwrap())
 }
 
 fn cached(mut attempt: Attempt) -> Attempt {
@@ -60,26 +64,27 @@ fn cached(mut attempt: Attempt) -> Attempt {
 }
 
 fn seconds(report: &Report, phase: RunPhase) -> f64 {
-    report.phases.iter().filter(|time| time.phase == phase).map(|time| time.millis as f64 / 1000.0).sum()
+    let millis: u64 = report.phases.iter().filter(|time| time.phase == phase).map(|time| time.millis).sum();
+    millis as f64 / 1000.0
 }
 
 #[tokio::test]
 async fn the_second_build_of_a_project_with_dependencies_needs_no_registry() {
-    let (bench, repository) = (Bench::new().await, repository());
-    let first = cached(build(&bench, &repository));
+    let (bench, repository, stable) = (Bench::new().await, repository(), tempfile::tempdir().unwrap());
+    let first = cached(build(&bench, &repository, stable.path()));
     let first_report = first.run().await;
     assert_eq!(first_report.outcome, Outcome::Succeeded { deploy: None }, "{}", first.log());
     assert_eq!(story(&first.log()), ["nothing is kept yet", "saved"]);
     assert!(first.log().contains("Compiling serde"), "{}", first.log());
 
-    let second = cached(build(&bench, &repository)).env("CARGO_NET_OFFLINE", "true");
+    let second = cached(build(&bench, &repository, stable.path())).env("CARGO_NET_OFFLINE", "true");
     let second_report = second.run().await;
     assert_eq!(second_report.outcome, Outcome::Succeeded { deploy: None }, "{}", second.log());
     assert_eq!(story(&second.log()), ["restored"]);
     assert!(!second.log().contains("Compiling serde"), "what is compiled is kept as well: {}", second.log());
     assert!(second.log().contains(r#"{"title":"page"}"#));
 
-    let without = build(&bench, &repository).env("CARGO_NET_OFFLINE", "true");
+    let without = build(&bench, &repository, stable.path()).env("CARGO_NET_OFFLINE", "true");
     let report = without.run().await;
     assert!(matches!(cause(&report), Cause::CommandFailed { .. }), "it was the cache: {}", without.log());
 
