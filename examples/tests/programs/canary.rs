@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use netbuild_core::model::{BuildRecord, GatewayKey};
+use netbuild_core::model::{AttemptNumber, BuildRecord, CacheScope, GatewayClaim, GatewayKey, NameKey};
 use netbuild_core::port::{BuildQuery, History, Ledger, SystemClock};
 use netbuild_core::testkit::Canary;
 use netbuild_examples::faults::Point;
 use netbuild_queue::sqlite::{SqliteOptions, SqliteStore};
 use rustix::process::{Pid, Signal, kill_process};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::support::{Bench, QUICK, json, program, wait_for};
 
@@ -84,12 +84,10 @@ impl Life {
         self.assert_nothing_keeps_it();
         let (key, records) = ledger(&self.bench);
         let state = self.bench.state();
-        let attempts = records
-            .iter()
-            .flat_map(|record| record.attempts.iter().map(|attempt| record.key().attempt(attempt.number)));
-        for attempt in attempts {
-            let token = GatewayKey::from(&key).token(&attempt);
-            // The part before the dot is the attempt's id, which is no secret.
+        let attempts = records.iter().flat_map(|record| record.attempts.iter().map(move |it| (record, it.number)));
+        for (record, number) in attempts {
+            let token = token(&key, record, number);
+            // The part before the dot is the claim, which is no secret.
             let (_, proof) = token.expose_secret().rsplit_once('.').unwrap();
             let token = Canary::of(proof);
             token.assert_absent("what the programs said", &self.said);
@@ -107,6 +105,11 @@ impl Life {
 fn is_workspace(state: &Path, path: &Path) -> bool {
     let parts: Vec<_> = path.strip_prefix(state).unwrap().iter().filter_map(|part| part.to_str()).collect();
     matches!(parts[..], ["attempts", _, "work" | "home" | "tmp"])
+}
+
+/// The token that the attempt had: every build here is of the project's own branches.
+fn token(key: &NameKey, record: &BuildRecord, number: AttemptNumber) -> SecretString {
+    GatewayKey::from(key).token(&GatewayClaim { attempt: record.key().attempt(number), scope: CacheScope::Trusted })
 }
 
 /// The key and the builds of a bench's ledger.
@@ -278,7 +281,7 @@ fn planted_leaks_are_found() {
     assert!(!found(&life));
 
     let (key, records) = ledger(&life.bench);
-    let token = GatewayKey::from(&key).token(&records[0].key().attempt(records[0].attempts[0].number));
+    let token = token(&key, &records[0], records[0].attempts[0].number);
     life.said.extend_from_slice(token.expose_secret().as_bytes());
     assert!(found(&life), "a token that was said was not found");
     life.said.clear();

@@ -72,6 +72,8 @@ pub struct JobRules {
     pub cache_files: u64,
     /// The most bytes of one cache entry, unpacked. Default 4 GiB.
     pub cache_bytes: u64,
+    /// The longest that all caches together take to restore, and again to save; past it the build goes on without. Default 2 minutes.
+    pub cache_time: Duration,
     /// Whether `file` repositories may be fetched. Default no: a build could read the host's files.
     pub allow_file: bool,
 }
@@ -89,6 +91,7 @@ impl Default for JobRules {
             publish_bytes: 4 << 30,
             cache_files: 500_000,
             cache_bytes: 4 << 30,
+            cache_time: Duration::from_secs(2 * 60),
             allow_file: false,
         }
     }

@@ -9,6 +9,7 @@ pub mod conformance;
 mod fake_executor;
 mod fake_log_store;
 pub mod fixtures;
+mod loop_disk;
 mod manual_clock;
 pub mod mocks;
 mod tokio_clock;
@@ -19,6 +20,7 @@ pub use fake_executor::{
     CallFault, FakeCall, FakeCallKind, FakeExecutor, FakeExecutorHandle, LiveAttempts, Play, StartFault, deploy_of,
 };
 pub use fake_log_store::{FakeLogStore, LogStoreMood};
+pub use loop_disk::{LoopDisk, PowerCutDisk};
 pub use manual_clock::ManualClock;
 pub use tokio_clock::TokioClock;
 pub use virtual_run::{VirtualAttempt, VirtualRun};

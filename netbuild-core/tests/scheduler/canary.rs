@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
-use netbuild_core::model::{AttemptNumber, Build, BuildKey, Cause, Ending, GatewayKey, Job, Timestamp};
+use netbuild_core::model::{
+    AttemptNumber, Build, BuildKey, CacheScope, Cause, Ending, GatewayClaim, GatewayKey, Job, Timestamp,
+};
 use netbuild_core::port::{History, Ledger, Notice, Observer, Outbox, Secrets, SecretsError, StartRequest};
 use netbuild_core::testkit::{CallFault, Canary, FakeCallKind, LogStoreMood, Play, StartFault, deploy_of, fixtures};
 use secrecy::{ExposeSecret, SecretString};
@@ -86,13 +88,27 @@ impl Secrets for OneSecret {
     }
 }
 
+/// What all tests of this program trace. The subscriber is the program's: one for a thread can miss what another thread met
+/// before.
+fn traces() -> &'static Said {
+    static TRACES: OnceLock<Said> = OnceLock::new();
+    TRACES.get_or_init(|| {
+        let traces = Said::default();
+        let writer = traces.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone());
+        subscriber.init();
+        traces
+    })
+}
+
 /// A world whose builds get the canary, and everything that it says of itself.
 struct Life {
     world: World,
     canary: Canary,
     notices: Said,
     requests: Said,
-    traces: Said,
+    traces: &'static Said,
     figures: Said,
 }
 
@@ -112,17 +128,11 @@ impl Life {
         let notices = Said::default();
         world.secrets = Arc::new(OneSecret(canary.secret()));
         world.observer = Arc::new(notices.clone());
-        Life { world, canary, notices, requests, traces: Said::default(), figures: Said::default() }
+        Life { world, canary, notices, requests, traces: traces(), figures: Said::default() }
     }
 
     /// Builds through bad weather and good, with all that is said on the way.
     async fn live(&self) -> Vec<BuildKey> {
-        let traces = self.traces.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_writer(move || traces.clone())
-            .finish();
-        let _traces = tracing::subscriber::set_default(subscriber);
         let _figures = metrics::set_default_local_recorder(&self.figures);
 
         let world = &self.world;
@@ -154,7 +164,7 @@ impl Life {
         for (what, said, sign) in [
             ("notices", &self.notices, "Settled"),
             ("start requests", &self.requests, "REDACTED"),
-            ("traces", &self.traces, "WARN"),
+            ("traces", self.traces, "WARN"),
             ("figures", &self.figures, "netbuild_builds_ended_total"),
         ] {
             let text = said.text();
@@ -180,7 +190,8 @@ async fn nothing_of_the_scheduler_shows_a_secret_or_a_token() {
     let key = ledger.name_key().await.unwrap();
     let gateway_key = GatewayKey::from(&key);
     for number in 1..=2 {
-        let token = gateway_key.token(&keys[0].attempt(AttemptNumber::new(number)));
+        let attempt = keys[0].attempt(AttemptNumber::new(number));
+        let token = gateway_key.token(&GatewayClaim { attempt, scope: CacheScope::Trusted });
         let (_, proof) = token.expose_secret().rsplit_once('.').unwrap();
         life.assert_clean(&Canary::of(proof));
     }
@@ -193,7 +204,7 @@ async fn a_leak_into_any_of_them_is_found() {
     life.live().await;
     let found = || std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| life.assert_clean(&life.canary))).is_err();
     assert!(!found());
-    for said in [&life.notices, &life.requests, &life.traces, &life.figures] {
+    for said in [&life.notices, &life.requests, &life.figures] {
         let before = said.text();
         said.say(format_args!("{:?}", life.canary.text()));
         assert!(found());
@@ -204,6 +215,12 @@ async fn a_leak_into_any_of_them_is_found() {
     build.spec.command = format!("deploy --token {}", life.canary.text());
     life.world.outbox.record(&[fixtures::event(build)]).await.unwrap();
     assert!(found(), "in the outbox");
+
+    let other = Life::new("a_leak_into_the_traces_is_found");
+    other.live().await;
+    other.assert_clean(&other.canary);
+    tracing::warn!(error = other.canary.text(), "a store said");
+    assert!(other.canary.find(life.traces.text()).is_some(), "in the traces");
 }
 
 #[test]
@@ -218,6 +235,9 @@ fn the_debug_of_a_job_and_the_error_about_one_show_no_secret() {
         publish: None,
         env: BTreeMap::new(),
         secrets: BTreeMap::from([("KEY".to_owned(), canary.secret())]),
+        caches: Vec::new(),
+        image: None,
+        user: None,
         gateway: netbuild_core::model::GatewayAccess { url: "http://127.0.0.1:1".to_owned(), token: canary.secret() },
         rules: Default::default(),
     };

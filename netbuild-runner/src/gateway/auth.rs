@@ -43,6 +43,7 @@ impl FromRequestParts<Arc<App>> for Caller {
 #[derive(Debug)]
 pub(super) struct LiveCaller {
     pub(super) attempt: AttemptId,
+    pub(super) scope: CacheScope,
     pub(super) standing: Arc<Standing>,
 }
 
@@ -50,13 +51,13 @@ impl FromRequestParts<Arc<App>> for LiveCaller {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
-        let Caller { attempt, place, .. } = Caller::from_request_parts(parts, app).await?;
+        let Caller { attempt, scope, place } = Caller::from_request_parts(parts, app).await?;
         let standing = app.attempts.of(&attempt);
         let asked = within(app.parts.limits.request, async { Ok(app.attempts.is_live(&attempt, &standing).await?) });
         if !asked.await? {
             return Err(Refusal::Over);
         }
         place.admit(&attempt)?;
-        Ok(LiveCaller { attempt, standing })
+        Ok(LiveCaller { attempt, scope, standing })
     }
 }

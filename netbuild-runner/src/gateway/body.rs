@@ -85,7 +85,8 @@ impl Incoming {
         self.payer.as_ref().map_or(Ok(()), |payer| payer.spend_bytes(bytes))
     }
 
-    async fn discard(&mut self) {
+    /// Reads the rest and drops it, before a refusal that does not need the body.
+    pub(super) async fn discard(&mut self) {
         let rest = async { while let Some(Ok(_)) = self.stream.next().await {} };
         // Past the time the sender has to live with a broken connection.
         let _ = tokio::time::timeout(DISCARD, rest).await;

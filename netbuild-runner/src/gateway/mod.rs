@@ -11,9 +11,11 @@
 //! ```text
 //! <sha256 of account>/<sha256 of project>/files/<first two digits>/<digest>
 //! <sha256 of account>/<sha256 of project>/manifests/<digest>.json
+//! <sha256 of account>/<sha256 of project>/caches/<sha256 of scope>/…
 //! ```
 //!
 //! So a runner can neither read nor find out whether another tenant has a file. There is no route that reads a file.
+//! An archive of [`Caches`] is given out only from the [scopes](netbuild_core::model::CacheScope) that the token allows.
 //!
 //! # Fencing
 //! A token is good as long as its attempt: uploads and logs are taken while the scheduler says that it lives, which is asked
@@ -32,6 +34,7 @@ mod app;
 mod attempts;
 mod auth;
 mod body;
+mod cache;
 mod deploy;
 mod limits;
 mod manifest;
@@ -46,5 +49,6 @@ mod tenant_store;
 mod upload;
 
 pub use app::{Gateway, GatewayParts};
+pub use cache::{CacheEntry, CacheLimits, CacheQuota, Caches, CachesError, Swept};
 pub use limits::GatewayLimits;
 pub use origin::{FileStream, Origin, OriginError};

@@ -19,6 +19,12 @@ pub(super) enum Refusal {
     NoMethod,
     #[error("{missing} of {of} files are missing or have another size: upload them and send the manifest again")]
     FilesMissing { missing: usize, of: usize },
+    #[error("no archive with this digest can be read by this attempt: go on without it")]
+    NoArchive,
+    #[error("the archive is not in the attempt's own scope, or has another length: upload it first")]
+    ArchiveMissing,
+    #[error("the project has uploaded too many archives that are no entries: go on without saving")]
+    NoRoomForArchives,
     #[error("the body is over {limit} bytes: send less")]
     TooLarge { limit: u64 },
     #[error("{0}")]
@@ -55,14 +61,16 @@ impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
             Refusal::Unauthorized => StatusCode::UNAUTHORIZED,
-            Refusal::NoRoute => StatusCode::NOT_FOUND,
+            Refusal::NoRoute | Refusal::NoArchive => StatusCode::NOT_FOUND,
             Refusal::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
-            Refusal::FilesMissing { .. } => StatusCode::CONFLICT,
+            Refusal::FilesMissing { .. } | Refusal::ArchiveMissing => StatusCode::CONFLICT,
             Refusal::TooLarge { .. } | Refusal::DeployTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::Quota { .. } => StatusCode::FORBIDDEN,
             Refusal::TooOften | Refusal::Connections => StatusCode::TOO_MANY_REQUESTS,
             Refusal::Over => StatusCode::GONE,
-            Refusal::StoreFull(_) | Refusal::LogsFull(_) => StatusCode::INSUFFICIENT_STORAGE,
+            Refusal::StoreFull(_) | Refusal::LogsFull(_) | Refusal::NoRoomForArchives => {
+                StatusCode::INSUFFICIENT_STORAGE
+            }
             Refusal::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Refusal::Cut | Refusal::Deadline(_) | Refusal::NotLeading(_) | Refusal::Store(_) | Refusal::Logs(_) => {
                 StatusCode::SERVICE_UNAVAILABLE

@@ -42,6 +42,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/v1/files/{digest}", put(file))
         .route("/v1/manifest", put(manifest))
         .route("/v1/report", post(report))
+        .merge(super::cache::routes())
         .fallback(async || Refusal::NoRoute)
         .method_not_allowed_fallback(async || Refusal::NoMethod)
         .layer(middleware::from_fn(in_span))
@@ -109,7 +110,7 @@ async fn log(
     let limits = &app.parts.limits;
     let from = offset(request.uri())?;
     within(limits.request, async {
-        let _slot = app.small.take(&attempt.build.account).await;
+        let _slot = app.logs.take(&attempt.build.account).await;
         let bytes = Incoming::new(request, limits.log_bytes, limits.idle).whole().await?;
         let next = match bytes.is_empty() {
             true => app.parts.logs.next_offset(&attempt).await?,
@@ -137,7 +138,7 @@ async fn files_missing(
 
 async fn file(
     State(app): State<Arc<App>>,
-    LiveCaller { attempt, standing }: LiveCaller,
+    LiveCaller { attempt, standing, .. }: LiveCaller,
     digest: Result<Path<Digest>, PathRejection>,
     request: Request,
 ) -> Result<StatusCode, Refusal> {
@@ -147,13 +148,14 @@ async fn file(
     standing.spend_upload()?;
     let _slot = within(limits.upload, async { Ok(app.files.take(&attempt.build.account).await) }).await?;
     let body = Incoming::new(request, limits.file_bytes, limits.idle).paid_by(&standing);
-    store_file(&tenant(&app, &attempt), digest, body, limits.upload).await?;
+    let tenant = tenant(&app, &attempt);
+    store_file(&*tenant.store, &tenant.file(&digest), digest, body, limits.upload).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn manifest(
     State(app): State<Arc<App>>,
-    LiveCaller { attempt, standing }: LiveCaller,
+    LiveCaller { attempt, standing, .. }: LiveCaller,
     request: Request,
 ) -> Answer<ManifestResponse> {
     let limits = &app.parts.limits;

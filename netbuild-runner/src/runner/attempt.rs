@@ -55,13 +55,14 @@ pub(super) async fn run(claim: &Claim, job: Job, clock: Arc<dyn Clock>) -> io::R
     shipping.spawn(log::ship(client.clone(), claim.path(AttemptFolder::LOG), log_is_whole.clone()));
 
     let masker = masker(&job);
-    let log = Arc::new(Log::create(&claim.path(AttemptFolder::LOG), masker.another(), &job.rules, clock)?);
+    let log = Arc::new(Log::create(&claim.path(AttemptFolder::LOG), masker.another(), &job.rules, Arc::clone(&clock))?);
     let mut phases = Phases {
         folder: claim.folder(),
         job: &job,
         client: &client,
         log: Arc::clone(&log),
         progress: &progress,
+        clock: &*clock,
         stop: &stop,
         confirmed: is_confirmed,
         commit: None,

@@ -40,13 +40,15 @@ pub(super) struct Log {
 struct Writing {
     writer: LogWriter<File>,
     rate: RateBound,
+    /// Whether what came in so far ends with a line.
+    at_line_start: bool,
 }
 
 impl Log {
     /// A new log at `path`.
     pub(super) fn create(path: &Path, masker: Masker, rules: &JobRules, clock: Arc<dyn Clock>) -> io::Result<Self> {
         let writer = LogWriter::new(File::create_new(path)?, masker, LogBounds::from(rules));
-        let writing = Writing { writer, rate: RateBound::new(rules.log_bytes_per_second) };
+        let writing = Writing { writer, rate: RateBound::new(rules.log_bytes_per_second), at_line_start: true };
         Ok(Log { writing: Mutex::new(Some(writing)), clock, hurry: CancellationToken::new() })
     }
 
@@ -61,6 +63,16 @@ impl Log {
         Ok(())
     }
 
+    /// Writes a line of the runner's own, `[netbuild: TEXT]`, without waiting. The text has no line feed.
+    pub(super) fn say(&self, text: &str) -> io::Result<()> {
+        let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(Writing { writer, at_line_start, .. }) = writing.as_mut() else {
+            return Err(io::Error::other("the log is finished"));
+        };
+        let before = if std::mem::replace(at_line_start, true) { "" } else { "\n" };
+        writer.write_all(format!("{before}[netbuild: {text}]\n").as_bytes())
+    }
+
     /// Lets nobody wait any more: the command is over, and what is left of its output is a pipe full.
     pub(super) fn hurry(&self) {
         self.hurry.cancel();
@@ -68,9 +80,12 @@ impl Log {
 
     fn put(&self, bytes: &[u8]) -> io::Result<Duration> {
         let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(Writing { writer, rate }) = writing.as_mut() else {
+        let Some(Writing { writer, rate, at_line_start }) = writing.as_mut() else {
             return Err(io::Error::other("the log is finished"));
         };
+        if let Some(last) = bytes.last() {
+            *at_line_start = *last == b'\n';
+        }
         let before = writer.offset();
         writer.write_all(bytes)?;
         Ok(rate.take(writer.offset() - before, self.clock.monotonic()))
@@ -93,8 +108,9 @@ impl Log {
 /// Nothing waits for it meanwhile: a gateway that takes no log costs no build.
 pub(super) async fn ship(client: GatewayClient, path: PathBuf, over: CancellationToken) {
     let mut next = 0;
-    while !over.is_cancelled() {
-        let pause = match send(&client, &path, &mut next).await {
+    // A request that hangs when the log is whole is not waited for: it is sent again with the rest.
+    while let Some(sent) = over.run_until_cancelled(send(&client, &path, &mut next)).await {
+        let pause = match sent {
             Sent::Something => continue,
             Sent::Nothing => LOOK,
             Sent::Refused => REFUSED,

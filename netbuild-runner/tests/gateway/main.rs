@@ -4,9 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "tests and their helpers may panic")]
 
 mod bounds;
+mod caches;
 mod files;
 mod floods;
 mod hostile;
+mod logs;
 mod manifests;
 mod origin;
 mod routes;

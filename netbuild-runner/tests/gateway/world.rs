@@ -13,8 +13,9 @@ use netbuild_core::model::{
     AccountId, AttemptId, AttemptNumber, BuildId, BuildKey, CacheScope, Digest, GatewayClaim, GatewayKey, Manifest,
     ManifestFile, NameKey, ProjectId, PublishPath, Report, RunPhase, Timestamp,
 };
-use netbuild_core::port::{AttemptControl, Heartbeat, LogStore, NotLeading, Order};
-use netbuild_runner::gateway::{Gateway, GatewayLimits, GatewayParts};
+use netbuild_core::port::{AttemptControl, Clock, Heartbeat, LogStore, NotLeading, Order, SystemClock};
+use netbuild_core::testkit::ManualClock;
+use netbuild_runner::gateway::{CacheLimits, Caches, Gateway, GatewayLimits, GatewayParts};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use reqwest::{Method, RequestBuilder, Response};
@@ -78,6 +79,9 @@ pub(crate) struct World {
     scheduler: Option<Arc<dyn AttemptControl>>,
     pub(crate) store: Arc<dyn ObjectStore>,
     pub(crate) logs: Arc<dyn LogStore>,
+    /// The time of the caches; it begins at the store's.
+    pub(crate) clock: ManualClock,
+    pub(crate) caches: Caches,
     pub(crate) address: SocketAddr,
     pub(crate) client: reqwest::Client,
     gateway: JoinSet<()>,
@@ -90,23 +94,48 @@ impl World {
     }
 
     pub(crate) async fn with_limits(limits: GatewayLimits) -> Self {
-        Self::make(limits, None).await
+        Self::make(limits, CacheLimits::default(), None).await
+    }
+
+    /// A gateway before another log store.
+    pub(crate) async fn with_logs(limits: GatewayLimits, logs: Arc<dyn LogStore>) -> Self {
+        let mut world = Self::new().await;
+        world.stop().await;
+        world.logs = logs;
+        world.start(limits).await;
+        world
     }
 
     /// A gateway before another scheduler than the fake one.
     pub(crate) async fn behind(scheduler: Arc<dyn AttemptControl>) -> Self {
-        Self::make(GatewayLimits::default(), Some(scheduler)).await
+        Self::make(GatewayLimits::default(), CacheLimits::default(), Some(scheduler)).await
     }
 
-    async fn make(limits: GatewayLimits, scheduler: Option<Arc<dyn AttemptControl>>) -> Self {
+    pub(crate) async fn with_cache_limits(limits: CacheLimits) -> Self {
+        Self::with(GatewayLimits::default(), limits).await
+    }
+
+    pub(crate) async fn with(limits: GatewayLimits, cache_limits: CacheLimits) -> Self {
+        Self::make(limits, cache_limits, None).await
+    }
+
+    async fn make(
+        limits: GatewayLimits,
+        cache_limits: CacheLimits,
+        scheduler: Option<Arc<dyn AttemptControl>>,
+    ) -> Self {
         traces();
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("store")).unwrap();
         let store = LocalFileSystem::new_with_prefix(folder.path().join("store")).unwrap();
+        let store: Arc<dyn ObjectStore> = Arc::new(store);
+        let clock = ManualClock::new(SystemClock::new().now());
         let mut world = World {
             control: Arc::default(),
             scheduler,
-            store: Arc::new(store),
+            caches: Caches::new(Arc::clone(&store), cache_limits, Arc::new(clock.clone())),
+            clock,
+            store,
             logs: Arc::new(FileLogStore::new(folder.path().join("logs"), 1 << 20)),
             folder,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -143,6 +172,7 @@ impl World {
         let control = self.scheduler.clone().unwrap_or_else(|| self.control.clone());
         let gateway = Gateway::new(GatewayParts {
             store: Arc::clone(&self.store),
+            caches: self.caches.clone(),
             control,
             logs: Arc::clone(&self.logs),
             key: key(),

@@ -10,8 +10,8 @@ use netbuild_core::model::{
     ExitRecord, GatewayAccess, GatewayClaim, GatewayKey, Job, JobRules, NameKey, Outcome, ProjectId, PublishPath,
     Report, RepositoryUrl, Revision, Source, Timestamp,
 };
-use netbuild_core::port::LogStore;
-use netbuild_runner::gateway::{Gateway, GatewayLimits, GatewayParts};
+use netbuild_core::port::{LogStore, SystemClock};
+use netbuild_runner::gateway::{CacheLimits, Caches, Gateway, GatewayLimits, GatewayParts};
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use secrecy::{ExposeSecret, SecretString};
@@ -62,8 +62,10 @@ impl Bench {
     ) -> Self {
         let control = Arc::new(control);
         let key = GatewayKey::from(&NameKey::new(TOKEN_KEY));
+        let caches = Caches::new(Arc::new(InMemory::new()), CacheLimits::default(), Arc::new(SystemClock::new()));
         let gateway = Gateway::new(GatewayParts {
             store,
+            caches,
             control: control.clone(),
             logs: store_of_logs,
             key: key.clone(),

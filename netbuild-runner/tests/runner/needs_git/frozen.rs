@@ -15,10 +15,10 @@ use netbuild_core::model::{
     PublishPath, Report, RepositoryUrl, Revision, Source, Timestamp,
 };
 use netbuild_core::policy::Fifo;
-use netbuild_core::port::{Executor, FixedRouter, History, Ledger, NoObserver, NoSecrets, Outbox};
+use netbuild_core::port::{Executor, FixedRouter, History, Ledger, NoObserver, NoSecrets, Outbox, SystemClock};
 use netbuild_core::scheduler::{Scheduler, SchedulerConfig, SchedulerPorts};
 use netbuild_core::testkit::{FakeExecutor, FakeExecutorHandle, Play, TokioClock, fixtures};
-use netbuild_runner::gateway::{Gateway, GatewayLimits, GatewayParts};
+use netbuild_runner::gateway::{CacheLimits, Caches, Gateway, GatewayLimits, GatewayParts};
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use rustix::process::{Pid, Signal, kill_process};
@@ -85,8 +85,10 @@ impl Stage {
         };
         let scheduler = Scheduler::new(ports, config, Box::new(|| Box::new(Fifo::new())));
         let store = Arc::new(InMemory::new());
+        let caches = Caches::new(Arc::new(InMemory::new()), CacheLimits::default(), Arc::new(SystemClock::new()));
         let gateway = Gateway::new(GatewayParts {
             store: store.clone(),
+            caches,
             control: Arc::new(scheduler.handle()),
             logs,
             key: GatewayKey::from(&ledger.name_key().await.unwrap()),
