@@ -64,6 +64,9 @@ pub struct JobRules {
     /// How fast the log may grow, in bytes a second after a burst of one second's bytes. A command that prints faster waits
     /// on its output; nothing is lost. Default 8 MiB: far more than tools print, and little for a disk that builds share.
     pub log_bytes_per_second: u64,
+    /// The most processes and threads of the command at once. It holds where the command has a user of its own, for the
+    /// system counts them by user. Default 4,096.
+    pub processes: u64,
     /// The most files of a deploy. Default 100,000.
     pub publish_files: u64,
     /// The most bytes of a deploy. Default 4 GiB.
@@ -74,6 +77,10 @@ pub struct JobRules {
     pub cache_bytes: u64,
     /// The longest that all caches together take to restore, and again to save; past it the build goes on without. Default 2 minutes.
     pub cache_time: Duration,
+    /// The most files of a source, links included. Default 500,000: five times what a large repository of a site has.
+    pub source_files: u64,
+    /// The most bytes of a source: of its pack as it comes, and of its files. Default 4 GiB.
+    pub source_bytes: u64,
     /// Whether `file` repositories may be fetched. Default no: a build could read the host's files.
     pub allow_file: bool,
 }
@@ -87,11 +94,14 @@ impl Default for JobRules {
             log_bytes: 64 << 20,
             log_line_bytes: 64 << 10,
             log_bytes_per_second: 8 << 20,
+            processes: 4096,
             publish_files: 100_000,
             publish_bytes: 4 << 30,
             cache_files: 500_000,
             cache_bytes: 4 << 30,
             cache_time: Duration::from_secs(2 * 60),
+            source_files: 500_000,
+            source_bytes: 4 << 30,
             allow_file: false,
         }
     }

@@ -69,7 +69,7 @@ pub(super) async fn run(claim: &Claim, job: Job, clock: Arc<dyn Clock>) -> io::R
     };
     let end = phases.run().await;
     let commit = phases.commit;
-    group::kill().await;
+    group::kill(job.user).await;
 
     // A log whose end is lost costs a success: who reads it must not take it for whole.
     let (end, log_bytes) = match log.finish() {

@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use super::group;
 use super::log::Log;
 use super::stop::{Halt, Stop, StopReason};
+use super::user::{LIMIT_PROCESSES, process_limit};
 
 /// How long to read on after the command's end, when something that it left still holds its output open.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -31,6 +32,8 @@ pub(super) struct Call<'a> {
     pub(super) environment: BTreeMap<OsString, OsString>,
     pub(super) work: &'a Path,
     pub(super) rules: &'a JobRules,
+    /// The user and group that it runs as; `None`: as the runner.
+    pub(super) user: Option<u32>,
 }
 
 /// Runs the command to its end or to the stop signal. When this returns, nothing that it started runs any more.
@@ -41,10 +44,10 @@ pub(super) async fn run(call: Call<'_>, log: Arc<Log>, stop: &Stop) -> Result<()
 
     let end = wait(&mut child, &mut pump, stop).await;
     if let End::Stopped(reason) = end {
-        group::end(grace(reason, call.rules)).await;
+        group::end(grace(reason, call.rules), call.user).await;
     }
     log.hurry();
-    let log = drain(&mut pump).await;
+    let log = drain(&mut pump, call.user).await;
     match end {
         End::Stopped(reason) => Err(Halt::Stopped(reason)),
         End::LogFailed(failure) => Err(failure.into()),
@@ -66,9 +69,17 @@ enum End {
 fn start(call: &Call<'_>) -> io::Result<(Child, Receiver)> {
     // One pipe for both, so that lines keep their order. The runner reads it itself and outlives the scheduler.
     let (reader, writer) = io::pipe()?;
-    let child = Command::new("/bin/sh")
-        .arg("-c")
-        .arg(call.command)
+    let mut command = Command::new("/bin/sh");
+    match call.user {
+        None => command.args(["-c", call.command]),
+        Some(user) => command
+            .args(["-c", LIMIT_PROCESSES, call.command])
+            .arg(process_limit(call.rules.processes).to_string())
+            // Privileged, this drops all other groups as well.
+            .uid(user)
+            .gid(user),
+    };
+    let child = command
         .current_dir(call.work)
         .env_clear()
         .envs(&call.environment)
@@ -111,9 +122,9 @@ async fn wait(child: &mut Child, pump: &mut JoinSet<Result<(), Failure>>, stop: 
 }
 
 /// Reads what is left of the output, and kills what is left of the processes.
-async fn drain(pump: &mut JoinSet<Result<(), Failure>>) -> Result<(), Failure> {
+async fn drain(pump: &mut JoinSet<Result<(), Failure>>, user: Option<u32>) -> Result<(), Failure> {
     let early = tokio::time::timeout(DRAIN, pump.join_next()).await;
-    group::kill().await;
+    group::kill(user).await;
     match early {
         Ok(copied) => copied.map_or(Ok(()), flatten),
         // Nobody holds the pipe any more, so that it ends now; if not, the output is cut.

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use netbuild_core::model::{Job, Outcome, Report};
 use netbuild_core::port::Clock;
-use rustix::process::DumpableBehavior;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::clock::BootClock;
+use super::confine::confine;
 use super::intake::{Claim, NoClaim};
 use super::{attempt, disk, group};
 
@@ -91,7 +91,7 @@ fn be_runner(folder: &Path) -> Result<(), NoClaim> {
     if let Err(error) = claim.begin(clock.now()) {
         return Ok(claim.end(&Report::of(Outcome::Failed(disk::failure(&error))))?);
     }
-    hide_memory()?;
+    confine()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let done = runtime.block_on(run(&claim, job, clock));
     // A fetch that was interrupted may hang in the network: nobody waits for its thread.
@@ -101,12 +101,13 @@ fn be_runner(folder: &Path) -> Result<(), NoClaim> {
 
 /// Runs the attempt so that also an error or a panic leaves a record.
 async fn run(claim: &Claim, job: Job, clock: Arc<dyn Clock>) -> io::Result<()> {
+    let user = job.user;
     let report = match AssertUnwindSafe(attempt::run(claim, job, clock)).catch_unwind().await {
         Ok(Ok(())) => return Ok(()),
         Ok(Err(error)) => Report::of(Outcome::Failed(disk::failure(&error))),
         Err(_) => attempt::broken("the runner panicked; its standard error says where"),
     };
-    group::kill().await;
+    group::kill(user).await;
     claim.end(&report)
 }
 
@@ -119,10 +120,4 @@ fn read_job() -> Result<Job, String> {
     let null = File::open("/dev/null").map_err(|error| format!("/dev/null: {error}"))?;
     rustix::stdio::dup2_stdin(&null).map_err(|error| format!("standard input could not be closed: {error}"))?;
     Job::from_wire(text.expose_secret()).map_err(|error| error.to_string())
-}
-
-/// Keeps the runner's memory, where the token is, from being read by the command, which may run as the same user. It also
-/// hides the runner's environment, by which executors find it as long as it has not written down who it is.
-fn hide_memory() -> io::Result<()> {
-    Ok(rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }

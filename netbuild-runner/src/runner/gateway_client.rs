@@ -10,8 +10,8 @@ use reqwest::{Body, Client, RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 
-use super::backoff;
 use super::hashing::Hashing;
+use super::{backoff, roots};
 use crate::protocol::{
     BrokenCacheRequest, FindCacheRequest, FindCacheResponse, HeartbeatRequest, HeartbeatResponse, LogResponse,
     ManifestResponse, MissingRequest, MissingResponse, SaveCacheRequest,
@@ -76,6 +76,7 @@ impl GatewayClient {
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(DEADLINE)
+            .tls_certs_merge(roots::brought())
             .build()
             .map_err(|error| error.to_string())?;
         Ok(GatewayClient { http, base, token: access.token.clone() })

@@ -1,10 +1,11 @@
 //! The processes of the attempt beside the runner: found, told to end, killed, and buried.
 
 use std::collections::BTreeMap;
+use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
-
+use tokio::process::Command;
 use tokio::signal::unix::SignalKind;
 
 use super::proc_stat::ProcStat;
@@ -29,24 +30,36 @@ pub(super) fn lead() -> std::io::Result<()> {
     Ok(())
 }
 
-/// Ends every process of the attempt but the runner: TERM, at most `grace`, KILL.
-pub(super) async fn end(grace: Duration) {
-    send(Signal::TERM);
-    if tokio::time::timeout(grace, gone()).await.is_err() {
-        kill().await;
+/// Ends every process of the attempt but the runner: TERM, at most `grace`, KILL. `user` is the command's own.
+pub(super) async fn end(grace: Duration, user: Option<u32>) {
+    send(Signal::TERM, user);
+    if tokio::time::timeout(grace, gone(user)).await.is_err() {
+        kill(user).await;
     }
 }
 
 /// Kills every process of the attempt but the runner.
-pub(super) async fn kill() {
+pub(super) async fn kill(user: Option<u32>) {
     let killed = async {
         // Again and again: a process may have forked while it was being killed.
-        while send(Signal::KILL) > 0 {
+        while send(Signal::KILL, user) > 0 {
+            if let Some(user) = user {
+                kill_all_of(user).await;
+            }
             tokio::time::sleep(LOOK).await;
         }
     };
     // Past the bound they hang in the kernel; they are killed as soon as they leave it.
     let _hang = tokio::time::timeout(KILLED, killed).await;
+}
+
+/// Kills every process of a user at one stroke, from which none can escape by forking: the kernel lets a user signal all
+/// that it may, and only that.
+async fn kill_all_of(user: u32) {
+    let mut killer = Command::new("/bin/sh");
+    killer.args(["-c", "kill -KILL -1"]).env_clear().uid(user).gid(user);
+    // Without it, they are killed one by one.
+    let _status = killer.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().await;
 }
 
 /// Waits for dead children whose parent the runner has become by their orphaning, for ever. The command itself is left to
@@ -66,8 +79,8 @@ pub(super) async fn bury_orphans(command: Option<u32>) {
     }
 }
 
-async fn gone() {
-    while !members(&ProcStat::all(), me()).is_empty() {
+async fn gone(user: Option<u32>) {
+    while !others(user).is_empty() {
         tokio::time::sleep(LOOK).await;
     }
 }
@@ -76,9 +89,15 @@ fn me() -> i32 {
     rustix::process::getpid().as_raw_nonzero().get()
 }
 
+/// The members that are there now.
+fn others(user: Option<u32>) -> Vec<ProcStat> {
+    let all = ProcStat::all();
+    members(&all, me(), |it| user.is_some_and(|user| it.runs_as(user)))
+}
+
 /// Sends a signal to each member; tells how many there were.
-fn send(signal: Signal) -> usize {
-    let members = members(&ProcStat::all(), me());
+fn send(signal: Signal, user: Option<u32>) -> usize {
+    let members = others(user);
     for member in &members {
         send_to(member, signal);
     }
@@ -95,8 +114,8 @@ fn send_to(member: &ProcStat, signal: Signal) {
     }
 }
 
-/// The living processes that are in the runner's group or descend from it, without itself.
-fn members(all: &[ProcStat], runner: i32) -> Vec<ProcStat> {
+/// The living processes that are in the runner's group, descend from it or run as the command's own user, without itself.
+fn members(all: &[ProcStat], runner: i32, is_users: impl Fn(&ProcStat) -> bool) -> Vec<ProcStat> {
     let parents: BTreeMap<i32, i32> = all.iter().map(|it| (it.pid, it.parent)).collect();
     let descends = |pid: i32| {
         let mut at = pid;
@@ -111,7 +130,8 @@ fn members(all: &[ProcStat], runner: i32) -> Vec<ProcStat> {
         false
     };
     all.iter()
-        .filter(|it| it.pid != runner && !it.zombie && (it.group == runner || descends(it.pid)))
+        .filter(|it| it.pid != runner && !it.zombie)
+        .filter(|it| it.group == runner || descends(it.pid) || is_users(it))
         .copied()
         .collect()
 }
@@ -131,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn members_are_the_group_and_all_descendants() {
+    fn members_are_the_group_all_descendants_and_all_of_the_user() {
         let all = [
             stat(1, 0, 1),
             stat(50, 1, 50),                               // the runner
@@ -143,9 +163,14 @@ mod tests {
             stat(70, 71, 70),                              // a circle
             stat(71, 70, 71),                              //
             ProcStat { zombie: true, ..stat(55, 50, 50) }, // dead
+            stat(80, 1, 80),                               // of the user, with nothing else that tells
         ];
-        let pids: Vec<i32> = members(&all, 50).iter().map(|it| it.pid).collect();
-        assert_eq!(pids, [51, 52, 53, 54]);
+        let pids = |user: &[i32]| {
+            let members = members(&all, 50, |it| user.contains(&it.pid));
+            members.iter().map(|it| it.pid).collect::<Vec<_>>()
+        };
+        assert_eq!(pids(&[]), [51, 52, 53, 54]);
+        assert_eq!(pids(&[51, 55, 80]), [51, 52, 53, 54, 80]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use netbuild_core::model::{AttemptFolder, AttemptId, AttemptMark, ExitRecord, Report, RunnerIdentity, Timestamp};
@@ -39,7 +40,9 @@ pub(super) enum NoClaim {
 impl Claim {
     /// Claims a folder that no runner has and none has begun in.
     pub(super) fn take(folder: &Path) -> Result<Self, NoClaim> {
-        let lock = File::options().create(true).truncate(false).write(true).open(folder.join(AttemptFolder::LOCK))?;
+        let mut lock = File::options();
+        lock.create(true).truncate(false).write(true).mode(0o600);
+        let lock = lock.open(folder.join(AttemptFolder::LOCK))?;
         lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => NoClaim::Taken,
             TryLockError::Error(error) => NoClaim::Unusable(error),

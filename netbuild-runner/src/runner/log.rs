@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -47,7 +48,8 @@ struct Writing {
 impl Log {
     /// A new log at `path`.
     pub(super) fn create(path: &Path, masker: Masker, rules: &JobRules, clock: Arc<dyn Clock>) -> io::Result<Self> {
-        let writer = LogWriter::new(File::create_new(path)?, masker, LogBounds::from(rules));
+        let file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+        let writer = LogWriter::new(file, masker, LogBounds::from(rules));
         let writing = Writing { writer, rate: RateBound::new(rules.log_bytes_per_second), at_line_start: true };
         Ok(Log { writing: Mutex::new(Some(writing)), clock, hurry: CancellationToken::new() })
     }

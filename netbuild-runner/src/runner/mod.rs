@@ -30,6 +30,7 @@ mod cache;
 mod clock;
 mod collect;
 mod command;
+mod confine;
 mod cookie;
 mod disk;
 mod entry;
@@ -42,14 +43,17 @@ mod heartbeat;
 mod intake;
 mod lease;
 mod log;
+mod mounts;
 mod phases;
 mod proc_stat;
 mod progress;
 mod record;
+mod roots;
 #[cfg(test)]
 mod samples;
 mod stop;
 mod upload;
+mod user;
 
 pub use cache::{ArchiveError, Bounds, Contents, Header, Refused, Why, inspect};
 pub use entry::{RUNNER_ARGUMENT, dispatch, main_from_stdin};

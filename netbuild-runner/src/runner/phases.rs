@@ -20,7 +20,7 @@ use super::log::Log;
 use super::progress::Progress;
 use super::stop::{self, Halt, Stop};
 use super::upload::upload;
-use super::{blocking, cookie};
+use super::{blocking, cookie, user};
 
 /// The home folder of the command, in the attempt's folder.
 const HOME: &str = "home";
@@ -96,17 +96,22 @@ impl Phases<'_> {
         if self.stop.unless_asked(self.confirmed.wait_for(|confirmed| *confirmed)).await?.is_err() {
             return Err(Halt::Stopped(self.stop.asked().await));
         }
+        if let Some(user) = self.job.user {
+            let folders = [self.work(), home.clone(), temporary.clone()];
+            blocking::run(self.stop, move |_| user::give(folders, user)).await?;
+        }
         self.progress.begin(RunPhase::Run);
         let work = self.work();
-        let call = Call { command: &self.job.command, environment, work: &work, rules: &self.job.rules };
+        let call =
+            Call { command: &self.job.command, environment, work: &work, rules: &self.job.rules, user: self.job.user };
         command::run(call, Arc::clone(&self.log), self.stop).await
     }
 
     async fn publish(&self) -> Result<Option<DeployInfo>, Halt> {
         let Some(publish) = &self.job.publish else { return Ok(None) };
         self.progress.begin(RunPhase::Collect);
-        let (work, publish, rules) = (self.work(), publish.clone(), self.job.rules.clone());
-        let collected = blocking::run(self.stop, move |stop| collect(&work, &publish, &rules, stop)).await?;
+        let (work, publish, rules, user) = (self.work(), publish.clone(), self.job.rules.clone(), self.job.user);
+        let collected = blocking::run(self.stop, move |stop| collect(&work, &publish, &rules, user, stop)).await?;
 
         self.progress.begin(RunPhase::Upload);
         Ok(Some(self.stop.unless_asked(upload(self.client, &collected)).await??))

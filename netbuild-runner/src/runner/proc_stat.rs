@@ -34,11 +34,25 @@ impl ProcStat {
         Self::parse(&String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/stat")).ok()?))
     }
 
+    /// Whether it has a user's rights, in whichever of the four ways the kernel counts.
+    pub(super) fn runs_as(&self, user: u32) -> bool {
+        // Not the owner of its folder in `/proc`, which is root for a process that hides its memory.
+        fs::read(format!("/proc/{}/status", self.pid))
+            .is_ok_and(|status| users(&String::from_utf8_lossy(&status)).any(|it| it == user))
+    }
+
     /// All processes that can be seen.
     pub(super) fn all() -> Vec<Self> {
         let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
         entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).filter_map(Self::of).collect()
     }
+}
+
+/// The user ids in the text of `/proc/PID/status`: real, effective, saved, and that for files. The name of the program
+/// comes before them with its line ends escaped.
+fn users(status: &str) -> impl Iterator<Item = u32> {
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap_or_default();
+    line.split_ascii_whitespace().filter_map(|id| id.parse().ok())
 }
 
 #[cfg(test)]
@@ -59,9 +73,18 @@ mod tests {
     }
 
     #[test]
+    fn each_of_the_users_ids_counts() {
+        let status = "Name:\tsh\\nUid:\t7\t7\t7\t7\nUmask:\t0022\nUid:\t1\t2\t3\t4\nGid:\t5\t5\t5\t5\n";
+        assert_eq!(users(status).collect::<Vec<_>>(), [1, 2, 3, 4]);
+        assert_eq!(users("").count(), 0);
+    }
+
+    #[test]
     fn this_process_is_among_all() {
         let me = i32::try_from(std::process::id()).unwrap();
         let stat = ProcStat::of(me).unwrap();
         assert!(ProcStat::all().contains(&stat));
+        let user = rustix::process::getuid().as_raw();
+        assert!(stat.runs_as(user) && !stat.runs_as(user + 1));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -9,7 +10,7 @@ use serde::Serialize;
 /// Takes the room that [`write`] will need for a value of up to `bytes` bytes, so that it can be written on a full disk.
 pub(super) fn reserve(folder: &Path, name: &str, bytes: usize) -> io::Result<()> {
     let temporary = temporary(folder, name);
-    let mut file = File::create_new(&temporary)?;
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(&temporary)?;
     let reserved = file.write_all(&vec![b' '; bytes]).and_then(|()| file.sync_all());
     if reserved.is_err() {
         // What little room there is may do for a short record.
@@ -23,7 +24,7 @@ pub(super) fn write(folder: &Path, name: &str, value: &impl Serialize) -> io::Re
     let bytes = serde_json::to_vec(value)?;
     let temporary = temporary(folder, name);
     // What was reserved is written over: a file that is emptied first would have to find its room again.
-    let mut file = File::options().create(true).truncate(false).write(true).open(&temporary)?;
+    let mut file = File::options().create(true).truncate(false).write(true).mode(0o600).open(&temporary)?;
     file.write_all(&bytes)?;
     file.set_len(bytes.len() as u64)?;
     file.sync_all()?;

@@ -18,8 +18,9 @@ use super::files::replace_json;
 use super::folders::{Folders, Lock, LockedFolder};
 use super::judge::{ExitFact, RunnerFact, Verdict, judge};
 use super::options::ProcessOptions;
-use super::proc_table::read_boot_id;
+use super::proc_table::{Traces, read_boot_id};
 use super::signals::sweep;
+use super::users;
 
 /// What the calls of the executor and its supervisor share.
 #[derive(Debug)]
@@ -49,6 +50,9 @@ impl Attempts {
     pub(super) fn open(options: ProcessOptions, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let folders =
             Folders::open(&options.root).map_err(|source| OpenError::Root { root: options.root.clone(), source })?;
+        if let Some(users) = &options.users {
+            users::prepare(&options.root, users)?;
+        }
         Ok(Attempts {
             folders,
             clock,
@@ -103,7 +107,8 @@ impl Attempts {
         let now = self.clock.monotonic();
         let remembered = self.memory().attempts.get(&mark.attempt).cloned().unwrap_or_default();
         let cookie = self.folders.cookie(folder, mark);
-        let found = gather(folder, mark, cookie, &self.boot_id, &self.children, &remembered, now)?;
+        let traces = Traces { leader: self.children.leader(&cookie), user: self.user_of(folder)?, cookie };
+        let found = gather(folder, mark, traces, &self.boot_id, &self.children, &remembered, now)?;
         if let (RunnerFact::Runs { .. }, ExitFact::Ours(_)) = (&found.facts.runner, &found.facts.exit) {
             self.remember(&mark.attempt, |remembered| {
                 remembered.lingers_since.get_or_insert(now);
@@ -112,14 +117,19 @@ impl Attempts {
         Ok(found)
     }
 
+    /// The user of an attempt's folder, where attempts have users of their own.
+    pub(super) fn user_of(&self, folder: &Path) -> io::Result<Option<u32>> {
+        self.options.users.as_ref().map_or(Ok(None), |users| users::of(folder, users))
+    }
+
     /// Judges an attempt, and if it is over, ends what is left of it and keeps how it ended. As long as something of it
     /// runs, it stays [`Verdict::Over`].
     pub(super) fn settle(&self, folder: &LockedFolder, mark: &AttemptMark, found: &Found) -> io::Result<Verdict> {
         let verdict = judge(&found.facts);
-        if !matches!(verdict, Verdict::Over(_)) || !sweep(&found.cookie, found.leader)? {
+        if !matches!(verdict, Verdict::Over(_)) || !sweep(&found.traces)? {
             return Ok(verdict);
         }
-        self.children.reap(&found.cookie);
+        self.children.reap(&found.traces.cookie);
         match judge(&self.look(&folder.path, mark)?.facts) {
             Verdict::Over(report) => {
                 self.keep_end(&folder.path, mark, &report);

@@ -1,6 +1,7 @@
 //! Errors of the host, translated.
 
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use netbuild_core::model::Cause;
@@ -21,6 +22,23 @@ pub enum OpenError {
         /// What the host said.
         #[source]
         source: io::Error,
+    },
+    /// There are users for commands, but this process cannot become them.
+    #[error("commands under users of their own need root: run this as root, or without `users`")]
+    NotRoot,
+    /// The range of users is no range, or has root in it.
+    #[error("the users {}..{} cannot be used: the range must not be empty and not hold 0 or 4294967295", .0.start, .0.end)]
+    Users(Range<u32>),
+    /// Commands could not reach their folders.
+    #[error(
+        "other users may not enter {}, so commands could not reach their folders in {}: allow it with `chmod o+x`, \
+         choose another root, or run without `users`", folder.display(), root.display()
+    )]
+    Unreachable {
+        /// The root folder.
+        root: PathBuf,
+        /// The folder on the way to it, or the root itself.
+        folder: PathBuf,
     },
     /// `/proc` cannot be read: no process could be told from another.
     #[error("/proc cannot be read; the process executor needs Linux with /proc mounted")]
@@ -66,6 +84,11 @@ impl From<CallError> for ExecutorError {
 #[derive(Debug, thiserror::Error)]
 #[error("another executor on this host is at the folder of the build")]
 pub(super) struct FolderBusy;
+
+/// Another executor is about to take a user.
+#[derive(Debug, thiserror::Error)]
+#[error("another executor on this host chooses a user, or what is left of the last free one is just being ended")]
+pub(super) struct UsersBusy;
 
 /// A folder in the way that is no attempt's.
 #[derive(Debug, thiserror::Error)]

@@ -12,7 +12,7 @@ use super::children::Children;
 use super::files::{FileFact, read_json, read_tail};
 use super::folders::BOOT;
 use super::judge::{ExitFact, FolderFacts, RunnerFact};
-use super::proc_table::{Leader, is_alive};
+use super::proc_table::{Leader, Traces, is_alive};
 use super::signals::anybody;
 use super::spawn::OUTPUT;
 
@@ -43,9 +43,7 @@ pub(super) struct Remembered {
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) facts: FolderFacts,
-    pub(super) cookie: String,
-    /// The leader of its process group, as far as it is known in this boot.
-    pub(super) leader: Option<Leader>,
+    pub(super) traces: Traces,
     /// The grace of the cancel that was asked.
     pub(super) grace: Option<Duration>,
 }
@@ -68,7 +66,7 @@ pub(super) fn read_mark(folder: &Path) -> io::Result<Option<AttemptMark>> {
 pub(super) fn gather(
     folder: &Path,
     mark: &AttemptMark,
-    cookie: String,
+    traces: Traces,
     boot_id: &str,
     children: &Children,
     remembered: &Remembered,
@@ -91,9 +89,8 @@ pub(super) fn gather(
             log_bytes: fs::metadata(folder.join(AttemptFolder::LOG)).map_or(0, |metadata| metadata.len()),
             evidence: String::new(),
         },
-        leader: children.leader(&cookie),
         grace: read_grace(folder, remembered)?,
-        cookie,
+        traces,
     };
     if found.facts.settled.is_none() {
         found.facts.cancel_asked = found.grace.is_some();
@@ -101,7 +98,7 @@ pub(super) fn gather(
         look_for_runner(folder, boot_id, &mut found, children)?;
         found.facts.exit = read_exit(folder, mark)?;
         if !matches!(found.facts.runner, RunnerFact::Runs { .. } | RunnerFact::Coming) {
-            found.facts.evidence = evidence(folder, &found.cookie, children);
+            found.facts.evidence = evidence(folder, &found.traces.cookie, children);
         }
     }
     Ok(found)
@@ -112,9 +109,9 @@ fn look_for_runner(folder: &Path, boot_id: &str, found: &mut Found, children: &C
     let mut identity = read_json::<RunnerIdentity>(&path)?;
     let mut somebody = false;
     if !matches!(identity, FileFact::Read(_)) {
-        somebody = match found.leader {
+        somebody = match found.traces.leader {
             Some(child) if is_alive(child)? => true,
-            leader => anybody(&found.cookie, leader)?,
+            _ => anybody(&found.traces)?,
         };
         // Before nobody was there, it may have shown itself and ended.
         identity = read_json(&path)?;
@@ -122,16 +119,16 @@ fn look_for_runner(folder: &Path, boot_id: &str, found: &mut Found, children: &C
     found.facts.runner = match identity {
         FileFact::Read(identity) if identity.boot_id != boot_id => {
             found.facts.same_boot = false;
-            found.leader = None;
+            found.traces.leader = None;
             RunnerFact::Gone
         }
         FileFact::Read(identity) => {
             let leader = Leader { pid: identity.pid, start_ticks: identity.start_ticks };
-            found.leader = Some(leader);
+            found.traces.leader = Some(leader);
             if is_alive(leader)? { RunnerFact::Runs { since: identity.began_at } } else { RunnerFact::Gone }
         }
         FileFact::Absent if somebody => RunnerFact::Coming,
-        FileFact::Absent => RunnerFact::Absent { was_started: children.leader(&found.cookie).is_some() },
+        FileFact::Absent => RunnerFact::Absent { was_started: children.leader(&found.traces.cookie).is_some() },
         FileFact::Unreadable(_) if somebody => RunnerFact::Runs { since: found.facts.made_at },
         FileFact::Unreadable(_) => RunnerFact::Gone,
     };

@@ -10,6 +10,7 @@ use netbuild_core::model::{AttemptFolder, AttemptMark};
 use rustix::fs::OFlags;
 
 use super::files::{create_json, delete_tree};
+use super::users;
 
 /// The boot in which a folder was made: the executor's own file, next to those of [`AttemptFolder`].
 pub(super) const BOOT: &str = "boot.json";
@@ -57,6 +58,10 @@ impl Folders {
         let folders = Folders { root: fs::canonicalize(root)?, tag, made: AtomicU64::new(0) };
         folders.delete(NEW)?;
         Ok(folders)
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
@@ -115,9 +120,17 @@ impl Folders {
     /// It is made under another name and then renamed, for a rename onto a folder that is not empty fails: the name is
     /// the lock, and there is no moment at which the name is taken by a folder without a mark. All is synced, so that
     /// also after a power cut a started attempt is known to have been started.
-    pub(super) fn create(&self, name: &str, mark: &AttemptMark, boot_id: &str) -> io::Result<Option<LockedFolder>> {
+    /// With a user, it is that user's from the beginning.
+    pub(super) fn create(
+        &self,
+        name: &str,
+        mark: &AttemptMark,
+        boot_id: &str,
+        user: Option<u32>,
+    ) -> io::Result<Option<LockedFolder>> {
         let temporary = self.make_temporary(name)?;
-        let created = self.fill(&temporary, name, mark, boot_id);
+        let given = user.map_or(Ok(()), |user| users::give(&temporary, user));
+        let created = given.and_then(|()| self.fill(&temporary, name, mark, boot_id));
         if !matches!(created, Ok(Some(_))) {
             delete_tree(&temporary)?;
         }
@@ -218,15 +231,15 @@ mod tests {
     fn a_name_is_taken_once_and_leaves_nothing_half_made() {
         let root = tempfile::tempdir().unwrap();
         let folders = Folders::open(root.path()).unwrap();
-        let first = folders.create("nb-1", &mark(), "boot").unwrap().unwrap();
-        assert!(folders.create("nb-1", &mark(), "boot").unwrap().is_none());
+        let first = folders.create("nb-1", &mark(), "boot", None).unwrap().unwrap();
+        assert!(folders.create("nb-1", &mark(), "boot", None).unwrap().is_none());
         assert!(matches!(folders.lock("nb-1").unwrap(), Lock::Busy), "it is made locked");
         drop(first);
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "the loser left nothing");
         let Lock::Locked(folder) = folders.lock("nb-1").unwrap() else { panic!("free") };
         folders.discard(folder).unwrap();
         assert!(matches!(folders.lock("nb-1").unwrap(), Lock::Absent));
-        assert!(folders.create("nb-1", &mark(), "boot").unwrap().is_some());
+        assert!(folders.create("nb-1", &mark(), "boot", None).unwrap().is_some());
     }
 
     #[test]
@@ -234,7 +247,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let folders = Folders::open(root.path()).unwrap();
         fs::create_dir(root.path().join("nb-1")).unwrap();
-        assert!(folders.create("nb-1", &mark(), "boot").unwrap().is_some());
+        assert!(folders.create("nb-1", &mark(), "boot", None).unwrap().is_some());
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub(super) struct Process {
     pub(super) start_ticks: u64,
     /// A zombie runs nothing any more, but keeps its pid from being used again.
     pub(super) zombie: bool,
+    /// The real user id.
+    pub(super) user: u32,
     /// The attempt that its environment names.
     pub(super) cookie: Option<String>,
 }
@@ -26,13 +28,30 @@ pub(super) struct Leader {
     pub(super) start_ticks: u64,
 }
 
-/// The living processes of an attempt: all with its cookie, and all of its runner's group.
+/// By what the processes of an attempt are known.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Traces {
+    pub(super) cookie: String,
+    /// The leader of its process group, as far as it is known in this boot.
+    pub(super) leader: Option<Leader>,
+    /// The user that its command, and nothing else, runs as.
+    pub(super) user: Option<u32>,
+}
+
+/// The living processes of an attempt: all with its cookie, all of its runner's group, and all of its user. `me` is the
+/// user of the executor and its runners.
+///
+/// An attempt with a user of its own is known by the cookie and the group only among its user's processes and the
+/// runners': otherwise another user's command could take its cookie on and keep it from ending.
 ///
 /// A group is known by a number, and numbers are used again once a group is empty. So the group counts only as long as
 /// it is proven to be the runner's: the runner is there itself, if only as a zombie, or another member has the cookie.
 /// A member with the cookie of another attempt is never taken.
-pub(super) fn members<'a>(table: &'a [Process], cookie: &str, leader: Option<Leader>) -> Vec<&'a Process> {
-    let has_cookie = |process: &Process| process.cookie.as_deref() == Some(cookie);
+pub(super) fn members<'a>(table: &'a [Process], traces: &Traces, me: u32) -> Vec<&'a Process> {
+    let Traces { cookie, leader, user } = traces;
+    let is_users = |process: &Process| Some(process.user) == *user;
+    let concerns = |process: &Process| user.is_none() || is_users(process) || process.user == me;
+    let has_cookie = |process: &Process| process.cookie.as_ref() == Some(cookie);
     let in_group =
         |process: &Process, leader: Leader| process.group == leader.pid && process.start_ticks >= leader.start_ticks;
     let proven = leader.filter(|leader| {
@@ -40,9 +59,11 @@ pub(super) fn members<'a>(table: &'a [Process], cookie: &str, leader: Option<Lea
     });
     table
         .iter()
-        .filter(|process| !process.zombie)
+        .filter(|process| !process.zombie && concerns(process))
         .filter(|process| {
-            has_cookie(process) || (process.cookie.is_none() && proven.is_some_and(|leader| in_group(process, leader)))
+            is_users(process)
+                || has_cookie(process)
+                || (process.cookie.is_none() && proven.is_some_and(|leader| in_group(process, leader)))
         })
         .collect()
 }
@@ -61,12 +82,13 @@ pub(super) fn read_table() -> io::Result<Vec<Process>> {
         if pid == this {
             continue;
         }
-        if let Some(stat) = read_stat(pid)? {
+        if let (Some(stat), Some(user)) = (read_stat(pid)?, read_user(pid)) {
             table.push(Process {
                 pid,
                 group: stat.group,
                 start_ticks: stat.start_ticks,
                 zombie: stat.zombie,
+                user,
                 cookie: read_cookie(pid),
             });
         }
@@ -115,6 +137,16 @@ fn parse_stat(text: &str) -> Option<Stat> {
     })
 }
 
+/// The real user of a process, while it is there. The owner of its folder in `/proc` is not it: that is root for a process
+/// that hides its memory.
+fn read_user(pid: u32) -> Option<u32> {
+    let status = fs::read(Path::new("/proc").join(pid.to_string()).join("status")).ok()?;
+    // The program's name comes before, with its line ends escaped.
+    String::from_utf8_lossy(&status)
+        .lines()
+        .find_map(|line| line.strip_prefix("Uid:\t")?.split('\t').next()?.parse().ok())
+}
+
 /// The most bytes of an environment that are looked at.
 const MAX_ENVIRON_BYTES: u64 = 1 << 20;
 
@@ -145,8 +177,15 @@ mod tests {
     const COOKIE: &str = "nb-1.1";
     const LEADER: Leader = Leader { pid: 10, start_ticks: 100 };
 
+    /// The user of the executor.
+    const ME: u32 = 0;
+
+    fn traces(leader: Option<Leader>, user: Option<u32>) -> Traces {
+        Traces { cookie: COOKIE.to_owned(), leader, user }
+    }
+
     fn process(pid: u32, group: u32, start_ticks: u64, cookie: Option<&str>) -> Process {
-        Process { pid, group, start_ticks, zombie: false, cookie: cookie.map(str::to_owned) }
+        Process { pid, group, start_ticks, zombie: false, user: ME, cookie: cookie.map(str::to_owned) }
     }
 
     fn zombie(pid: u32, group: u32, start_ticks: u64) -> Process {
@@ -154,7 +193,7 @@ mod tests {
     }
 
     fn pids(table: &[Process]) -> Vec<u32> {
-        members(table, COOKIE, Some(LEADER)).iter().map(|process| process.pid).collect()
+        members(table, &traces(Some(LEADER), None), ME).iter().map(|process| process.pid).collect()
     }
 
     #[test]
@@ -180,7 +219,7 @@ mod tests {
     #[test]
     fn all_with_the_cookie_are_members_wherever_they_went() {
         assert_eq!(pids(&[process(50, 50, 200, Some(COOKIE)), process(51, 51, 200, Some("nb-1.10"))]), [50]);
-        assert_eq!(members(&[process(50, 50, 200, Some(COOKIE))], COOKIE, None).len(), 1);
+        assert_eq!(members(&[process(50, 50, 200, Some(COOKIE))], &traces(None, None), ME).len(), 1);
     }
 
     #[test]
@@ -204,10 +243,26 @@ mod tests {
     }
 
     #[test]
+    fn all_of_the_user_are_members_and_nobody_of_another() {
+        let of = |user, process| Process { user, ..process };
+        let table = [
+            process(10, 10, 100, Some(COOKIE)),          // the runner
+            of(7, process(20, 20, 150, None)),           // has left everything
+            of(8, process(30, 10, 150, None)),           // somebody else's, in its group
+            of(8, process(40, 40, 150, Some(COOKIE))),   // or with its cookie
+            of(7, process(50, 50, 150, Some("nb-2.1"))), // its own, with another's cookie
+            Process { zombie: true, ..of(7, process(60, 60, 150, None)) },
+        ];
+        let found = members(&table, &traces(Some(LEADER), Some(7)), ME);
+        assert_eq!(found.iter().map(|process| process.pid).collect::<Vec<_>>(), [10, 20, 50]);
+    }
+
+    #[test]
     fn this_host_can_be_read() {
         let this = read_stat(std::process::id()).unwrap().unwrap();
         assert!(!this.zombie);
         assert!(read_table().unwrap().iter().all(|process| process.pid != std::process::id()));
+        assert_eq!(read_user(std::process::id()), Some(rustix::process::getuid().as_raw()));
         assert_eq!(read_stat(u32::MAX).unwrap(), None);
         assert_eq!(read_boot_id().unwrap().len(), 36);
     }

@@ -1,20 +1,22 @@
 //! Signals to the processes of an attempt, and to no others.
 
 use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
 
 use netbuild_core::model::AttemptFolder;
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, getuid, kill_process_group, pidfd_open, pidfd_send_signal};
 
-use super::proc_table::{Leader, Process, members, read_stat, read_table};
+use super::proc_table::{Leader, Process, Traces, members, read_stat, read_table};
 
 /// Asks the processes of an attempt to end: its runner's group, or, before its runner has shown itself, all with its
 /// cookie.
-pub(super) fn term(cookie: &str, leader: Option<Leader>) -> io::Result<()> {
-    if signal_group(leader, Signal::TERM)? {
+pub(super) fn term(traces: &Traces) -> io::Result<()> {
+    if signal_group(traces.leader, Signal::TERM)? {
         return Ok(());
     }
-    for process in members(&read_table()?, cookie, leader) {
+    for process in members(&read_table()?, traces, me()) {
         signal(process, Signal::TERM)?;
     }
     Ok(())
@@ -23,24 +25,44 @@ pub(super) fn term(cookie: &str, leader: Option<Leader>) -> io::Result<()> {
 /// Kills all processes of an attempt. Whether none was left; if not, it is called again a little later.
 ///
 /// A single look at `/proc` can miss a child whose parent ends while the look goes on, so nobody must be seen twice.
-pub(super) fn sweep(cookie: &str, leader: Option<Leader>) -> io::Result<bool> {
-    signal_group(leader, Signal::KILL)?;
+pub(super) fn sweep(traces: &Traces) -> io::Result<bool> {
+    signal_group(traces.leader, Signal::KILL)?;
     for _look in 0..2 {
         let table = read_table()?;
-        let left = members(&table, cookie, leader);
+        let left = members(&table, traces, me());
         for process in &left {
             signal(process, Signal::KILL)?;
         }
         if !left.is_empty() {
+            traces.user.map_or(Ok(()), kill_all_of)?;
             return Ok(false);
         }
     }
     Ok(true)
 }
 
+/// Kills every process of a user at one stroke, from which none can escape by forking: the kernel lets a user signal all
+/// that it may, and only that.
+fn kill_all_of(user: u32) -> io::Result<()> {
+    let mut killer = Command::new("/bin/sh");
+    killer.args(["-c", "kill -KILL -1"]).env_clear().uid(user).gid(user).current_dir("/");
+    killer.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    match killer.status() {
+        // Without a shell they are killed one by one.
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The user of this process and of its runners.
+fn me() -> u32 {
+    getuid().as_raw()
+}
+
 /// Whether any process of an attempt is there.
-pub(super) fn anybody(cookie: &str, leader: Option<Leader>) -> io::Result<bool> {
-    Ok(!members(&read_table()?, cookie, leader).is_empty())
+pub(super) fn anybody(traces: &Traces) -> io::Result<bool> {
+    Ok(!members(&read_table()?, traces, me()).is_empty())
 }
 
 /// Signals a whole group at once, if its leader is there, alive or as a zombie: then the number is its own. Whether it is.

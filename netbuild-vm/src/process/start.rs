@@ -3,15 +3,16 @@
 use std::io::ErrorKind;
 use std::sync::PoisonError;
 
-use netbuild_core::model::{AttemptMark, Cause};
+use netbuild_core::model::{AttemptMark, Cause, Job};
 use netbuild_core::port::{StartError, StartRequest, Started};
 
 use super::attempts::Attempts;
-use super::error::{FolderBusy, ForeignFolder, from_disk, from_spawn, unavailable};
+use super::error::{FolderBusy, ForeignFolder, UsersBusy, from_disk, from_spawn, unavailable};
 use super::facts::read_mark;
 use super::folders::{Lock, LockedFolder};
 use super::judge::{StartDecision, decide_start};
 use super::spawn::spawn;
+use super::users::{Reservation, reserve};
 
 /// What became of one try.
 #[derive(Debug)]
@@ -37,8 +38,17 @@ impl Attempts {
         if self.count_open().map_err(from_disk)? >= self.options.slots as usize {
             return Err(StartError::Full);
         }
-        let created = self.folders.create(request.name.as_str(), &mark, &self.boot_id);
-        drop(admission);
+        let reserved = match &self.options.users {
+            None => None,
+            Some(users) => match reserve(self.folders.root(), users).map_err(from_disk)? {
+                Reservation::Reserved(reserved) => Some(reserved),
+                Reservation::Busy => return Ok(Try::Again(unavailable(UsersBusy))),
+                Reservation::NoneLeft => return Err(StartError::Full),
+            },
+        };
+        let user = reserved.as_ref().map(|reserved| reserved.user);
+        let created = self.folders.create(request.name.as_str(), &mark, &self.boot_id, user);
+        drop((reserved, admission));
         match created {
             Ok(Some(folder)) => self.spawn_in(folder, request, &mark).map(Try::Done),
             Ok(None) => Ok(Try::Again(unavailable(FolderBusy))),
@@ -69,8 +79,11 @@ impl Attempts {
             StartDecision::Adopt => {
                 Ok(Try::Done(Started::Adopted { observed: self.observed(&mark.attempt, verdict.phase(&found.facts)) }))
             }
-            StartDecision::Spawn => self.spawn_in(folder, request, &mark).map(Try::Done),
-            StartDecision::Replace => {
+            // A folder that was made before commands had users of their own is no place for one that shall have.
+            StartDecision::Spawn if self.options.users.is_none() || found.traces.user.is_some() => {
+                self.spawn_in(folder, request, &mark).map(Try::Done)
+            }
+            StartDecision::Spawn | StartDecision::Replace => {
                 self.discard(folder).map_err(unavailable)?;
                 self.create(request)
             }
@@ -98,7 +111,9 @@ impl Attempts {
     ) -> Result<Started, StartError> {
         let cookie = self.folders.cookie(&folder.path, mark);
         let search_path = self.search_path.as_deref();
-        match spawn(&self.options.runner, &folder.path, &cookie, search_path, &request.job) {
+        let user = self.user_of(&folder.path).map_err(unavailable)?;
+        let job = Job { user, ..request.job.clone() };
+        match spawn(&self.options.runner, &folder.path, &cookie, search_path, &job) {
             Ok(child) => {
                 self.children.add(&mark.attempt, &folder.path, &cookie, child);
                 Ok(Started::Created { host: self.options.host.clone() })

@@ -134,8 +134,8 @@ fn look_at(
             before.escalation = Some(escalation);
             match ask {
                 Ask::Nothing => {}
-                Ask::Term => term(&found.cookie, found.leader)?,
-                Ask::Kill => look.soon |= !sweep(&found.cookie, found.leader)?,
+                Ask::Term => term(&found.traces)?,
+                Ask::Kill => look.soon |= !sweep(&found.traces)?,
             }
         }
         (Verdict::Over(_), _) => look.soon = true,

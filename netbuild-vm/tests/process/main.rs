@@ -9,6 +9,8 @@ mod crash;
 #[cfg(test)]
 mod ends;
 #[cfg(test)]
+mod needs_root;
+#[cfg(test)]
 mod runner;
 #[cfg(test)]
 mod start;

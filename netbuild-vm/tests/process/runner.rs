@@ -76,7 +76,12 @@ async fn work(folder: &Path, job: &Job) -> Outcome {
     let log = File::create(folder.join(AttemptFolder::LOG)).unwrap();
     let workspace = folder.join(AttemptFolder::WORK);
     fs::create_dir(&workspace).unwrap();
-    let mut command = tokio::process::Command::new("/bin/sh")
+    let mut command = tokio::process::Command::new("/bin/sh");
+    if let Some(user) = job.user {
+        std::os::unix::fs::chown(&workspace, Some(user), Some(user)).unwrap();
+        command.uid(user).gid(user);
+    }
+    let mut command = command
         .args(["-c", &job.command])
         .current_dir(workspace)
         .stdin(Stdio::null())

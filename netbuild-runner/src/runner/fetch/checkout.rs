@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use gix::index::entry::Mode;
 use gix::progress::Discard;
 use gix::{ObjectId, Repository};
-use netbuild_core::model::{Cause, Failure};
+use netbuild_core::model::{Cause, Failure, JobRules};
 
 use super::error::{broken, refused};
+use super::tree;
 
 /// Makes `work` with an empty repository in it.
 pub(super) fn workspace(work: &Path) -> Result<Repository, Failure> {
@@ -21,12 +21,17 @@ pub(super) fn workspace(work: &Path) -> Result<Repository, Failure> {
 /// Puts the tree of `commit` into the workspace and lets its HEAD stand there, detached.
 ///
 /// Only what Git itself does without being configured happens to the files: no filter programs, no hooks.
-pub(super) fn checkout(repository: &Repository, commit: ObjectId, interrupt: &AtomicBool) -> Result<(), Failure> {
+pub(super) fn checkout(
+    repository: &Repository,
+    commit: ObjectId,
+    rules: &JobRules,
+    interrupt: &AtomicBool,
+) -> Result<(), Failure> {
     let unreadable = |error: &gix::Error| broken("the commit could not be checked out", error);
     let tree =
         repository.find_object(commit).and_then(|object| object.peel_to_tree()).map_err(|error| unreadable(&error))?;
     let mut index = repository.index_from_tree(&tree.id).map_err(|error| unreadable(&error))?;
-    refuse_submodules(&index)?;
+    tree::admit(repository, &index, rules, interrupt)?;
 
     let mut options = repository
         .checkout_options(gix::worktree::stack::state::attributes::Source::IdMapping)
@@ -44,14 +49,4 @@ pub(super) fn checkout(repository: &Repository, commit: ObjectId, interrupt: &At
     index.write(Default::default()).map_err(|error| unreadable(&error))?;
     std::fs::write(repository.git_dir().join("HEAD"), format!("{commit}\n"))
         .map_err(|error| Failure::new(Cause::HostDisk, format!("HEAD could not be written: {error}")))
-}
-
-/// Submodules come from other repositories, which no rule has allowed.
-fn refuse_submodules(index: &gix::index::State) -> Result<(), Failure> {
-    match index.entries().iter().find(|entry| entry.mode == Mode::COMMIT) {
-        Some(entry) => {
-            Err(refused(format!("{}: submodules are not supported; commit their files instead", entry.path(index))))
-        }
-        None => Ok(()),
-    }
 }

@@ -4,6 +4,8 @@ use std::error::Error;
 
 use netbuild_core::model::{Cause, Failure, RepositoryUrl, Revision};
 
+use super::wire::WireError;
+
 /// The repository was reached, and the revision is not there.
 pub(super) fn not_found(revision: &Revision) -> Failure {
     let text = match revision {
@@ -41,28 +43,46 @@ struct Signs {
     refused_commit: bool,
     /// It cannot be done at all: another protocol, another hash.
     unsupported: bool,
+    /// The server sends elsewhere.
+    redirect: bool,
+    /// The server answered past a bound.
+    too_long: bool,
+    /// No root certificate vouches for the server.
+    untrusted: bool,
     /// This machine has no room for it.
     disk_full: bool,
 }
 
 impl Signs {
     fn of(error: &gix::Error) -> Self {
-        let status = error.iter_errors().find_map(http_status);
+        let wire = error.iter_errors().find_map(inner::<WireError>);
         Signs {
-            status,
+            status: match wire {
+                Some(WireError::Status(status)) => Some(status.as_u16()),
+                _ => None,
+            },
             credentials: error.is_unauthenticated(),
             refused_commit: error.iter_errors().any(|it| it.to_string().contains("not our ref")),
             unsupported: error.is_unsupported(),
+            redirect: matches!(wire, Some(WireError::Redirect { .. })),
+            too_long: matches!(wire, Some(WireError::TooLong(_))),
+            untrusted: error.iter_errors().find_map(inner::<rustls::Error>).is_some_and(is_untrusted),
             disk_full: disk_full(error),
         }
     }
 }
 
-fn http_status(error: &(dyn Error + 'static)) -> Option<u16> {
+/// Without any root certificate no client can be made; that is a general error to rustls.
+fn is_untrusted(error: &rustls::Error) -> bool {
+    matches!(error, rustls::Error::InvalidCertificate(_) | rustls::Error::General(_))
+}
+
+/// The error of type `E` that is in `error`, at any depth.
+fn inner<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(error) = next {
-        if let Some(status) = error.downcast_ref::<reqwest::Error>().and_then(reqwest::Error::status) {
-            return Some(status.as_u16());
+        if let Some(found) = error.downcast_ref::<E>() {
+            return Some(found);
         }
         // An I/O error's own `source` skips the error that it wraps.
         next = match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
@@ -78,7 +98,10 @@ fn remote_cause(signs: &Signs) -> Cause {
         Signs { disk_full: true, .. } => Cause::HostDisk,
         Signs { status: Some(401 | 403), .. } | Signs { credentials: true, .. } => Cause::SourceDenied,
         Signs { status: Some(404 | 410), .. } | Signs { refused_commit: true, .. } => Cause::SourceNotFound,
-        Signs { unsupported: true, .. } => Cause::SourceRefused,
+        Signs { unsupported: true, .. }
+        | Signs { redirect: true, .. }
+        | Signs { too_long: true, .. }
+        | Signs { untrusted: true, .. } => Cause::SourceRefused,
         _ => Cause::SourceUnavailable,
     }
 }
@@ -94,6 +117,16 @@ fn advice(signs: &Signs) -> &'static str {
             "the server gives out no such commit: it is not there, or the server gives none out by id; build a ref instead"
         }
         Cause::SourceNotFound => "there is no repository at this URL, or it is private",
+        Cause::SourceRefused if signs.redirect => {
+            "the server redirects to another place, which is never followed: use the URL that the repository has now"
+        }
+        Cause::SourceRefused if signs.too_long => {
+            "the repository is larger than this host allows (JobRules::source_bytes), or lists too many refs"
+        }
+        Cause::SourceRefused if signs.untrusted => {
+            "no root certificate vouches for the server: put the certificate of its authority into the image's \
+             /etc/ssl/certs, or name its file in SSL_CERT_FILE"
+        }
         Cause::SourceRefused => "the server does not speak Git's smart HTTP protocol as the runner does",
         _ => "the repository's host cannot be reached or failed",
     }
@@ -133,6 +166,9 @@ mod tests {
             (status(410), Cause::SourceNotFound),
             (Signs { refused_commit: true, ..Signs::default() }, Cause::SourceNotFound),
             (Signs { unsupported: true, ..Signs::default() }, Cause::SourceRefused),
+            (Signs { redirect: true, ..Signs::default() }, Cause::SourceRefused),
+            (Signs { too_long: true, ..Signs::default() }, Cause::SourceRefused),
+            (Signs { untrusted: true, ..Signs::default() }, Cause::SourceRefused),
             (Signs { disk_full: true, ..status(200) }, Cause::HostDisk),
             (status(500), Cause::SourceUnavailable),
             (status(429), Cause::SourceUnavailable),

@@ -2,26 +2,24 @@
 
 use std::num::NonZeroU32;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use gix::progress::Discard;
-use gix::protocol::transport::client::blocking_io::http;
+use gix::protocol::transport::Protocol;
+use gix::protocol::transport::client::blocking_io::http::Transport;
 use gix::refspec::parse::Operation;
 use gix::remote::fetch::{RefMap, Shallow, Tags};
 use gix::{ObjectId, Repository};
-use netbuild_core::model::{Failure, Revision, Source};
+use netbuild_core::model::{Failure, JobRules, Revision, Source};
 
 use super::error::{broken, not_found, remote};
 use super::names;
-
-/// The longest silence of the repository's host, in one read or write.
-const SILENCE: Duration = Duration::from_secs(60);
+use super::wire::Wire;
 
 /// Fetches the revision, without its history where the server can leave it out, and finds the commit.
 pub(super) fn fetch(
     workspace: Repository,
     source: &Source,
+    rules: &JobRules,
     interrupt: &AtomicBool,
 ) -> Result<(Repository, ObjectId), Failure> {
     let url = source.repository.as_str();
@@ -31,12 +29,13 @@ pub(super) fn fetch(
             .remote_at_without_url_rewrite(url)
             .map_err(|error| broken("the repository's URL", &error))?
             .with_fetch_tags(Tags::None);
-        let mut connection = origin
-            .connect(gix::remote::Direction::Fetch)
-            .map_err(|error| remote(&source.repository, &error))?
+        let wire = Wire::new(rules.source_bytes, interrupt)
+            .map_err(|error| remote(&source.repository, &gix::Error::from_error(error)))?;
+        let address = gix::url::parse(url).map_err(|error| broken("the repository's URL", &error))?;
+        let connection = origin
+            .to_connection_with_transport(Transport::new_http(wire, address, Protocol::V2, false))
             // Without this, gix would run the `git credential` programs of this machine.
             .with_credentials(|_| Ok(None));
-        connection.set_transport_options(Box::new(transport_options()));
         let extra_refspecs = refspecs(&source.revision, &candidates)?;
         let options = gix::remote::ref_map::Options { extra_refspecs, ..Default::default() };
         let prepared =
@@ -81,13 +80,4 @@ fn choose(map: &RefMap, revision: &Revision, candidates: &[String]) -> Result<Ob
         })
     };
     candidates.iter().find_map(|name| named(name)).map(ToOwned::to_owned).ok_or_else(|| not_found(revision))
-}
-
-/// No proxy from the environment, and a bound on every silence.
-fn transport_options() -> http::Options {
-    let client = http::reqwest::Options {
-        configure_client: Some(Box::new(|builder| Ok(builder.no_proxy().timeout(SILENCE)))),
-        configure_request: None,
-    };
-    http::Options { backend: Some(Arc::new(Mutex::new(client))), ..Default::default() }
 }

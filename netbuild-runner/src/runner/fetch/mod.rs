@@ -6,9 +6,12 @@
 
 mod checkout;
 mod error;
+mod exchange;
 mod http;
 mod local;
 mod names;
 mod source;
+mod tree;
+mod wire;
 
 pub(super) use source::fetch;

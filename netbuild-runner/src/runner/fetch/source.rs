@@ -13,10 +13,10 @@ pub(crate) fn fetch(source: &Source, rules: &JobRules, work: &Path, interrupt: &
     let wanted = Wanted::of(source, rules)?;
     let repository = checkout::workspace(work)?;
     let (repository, commit) = match wanted {
-        Wanted::Http => http::fetch(repository, source, interrupt)?,
+        Wanted::Http => http::fetch(repository, source, rules, interrupt)?,
         Wanted::File(path) => local::fetch(repository, &path, &source.revision)?,
     };
-    checkout::checkout(&repository, commit, interrupt)?;
+    checkout::checkout(&repository, commit, rules, interrupt)?;
     Ok(commit.to_string())
 }
 

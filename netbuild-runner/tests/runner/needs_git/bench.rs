@@ -1,14 +1,15 @@
 //! What a test stands on: a gateway, an attempt's folder, and the runner's program.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use netbuild_core::model::{
-    AccountId, AttemptFolder, AttemptId, AttemptMark, AttemptNumber, BuildId, BuildKey, CacheScope, Cause, DeployInfo,
-    ExitRecord, GatewayAccess, GatewayClaim, GatewayKey, Job, JobRules, NameKey, Outcome, ProjectId, PublishPath,
-    Report, RepositoryUrl, Revision, Source, Timestamp,
+    AccountId, AttemptFolder, AttemptId, AttemptMark, AttemptNumber, BuildId, BuildKey, CacheName, CachePath,
+    CacheScope, CacheSpec, Cause, DeployInfo, ExitRecord, GatewayAccess, GatewayClaim, GatewayKey, Job, JobRules,
+    NameKey, Outcome, ProjectId, PublishPath, Report, RepositoryUrl, Revision, Source, Timestamp,
 };
 use netbuild_core::port::{LogStore, SystemClock};
 use netbuild_runner::gateway::{CacheLimits, Caches, Gateway, GatewayLimits, GatewayParts};
@@ -23,8 +24,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::control::{Answer, Control, Logs};
 
-/// The longest that anything in these tests may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// The longest that anything in these tests may take: a build of real dependencies on a busy machine is one of them.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 const TOKEN_KEY: [u8; 32] = [7; 32];
 
@@ -32,6 +33,8 @@ const TOKEN_KEY: [u8; 32] = [7; 32];
 pub(crate) struct Bench {
     pub(crate) control: Arc<Control>,
     pub(crate) logs: Arc<Logs>,
+    /// Where the gateway keeps the caches.
+    pub(crate) cached: Arc<InMemory>,
     key: GatewayKey,
     url: String,
     _gateway: JoinSet<()>,
@@ -62,7 +65,8 @@ impl Bench {
     ) -> Self {
         let control = Arc::new(control);
         let key = GatewayKey::from(&NameKey::new(TOKEN_KEY));
-        let caches = Caches::new(Arc::new(InMemory::new()), CacheLimits::default(), Arc::new(SystemClock::new()));
+        let cached = Arc::new(InMemory::new());
+        let caches = Caches::new(cached.clone(), CacheLimits::default(), Arc::new(SystemClock::new()));
         let gateway = Gateway::new(GatewayParts {
             store,
             caches,
@@ -75,18 +79,23 @@ impl Bench {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { gateway.serve(listener, CancellationToken::new()).await });
-        Bench { control, logs, key, url, _gateway: tasks }
+        Bench { control, logs, cached, key, url, _gateway: tasks }
     }
 
     /// An attempt that runs `command` on branch `main` of a repository on this machine.
     pub(crate) fn attempt(&self, repository: &str, command: &str) -> Attempt {
+        self.attempt_in(CacheScope::Trusted, repository, command)
+    }
+
+    /// One whose caches are of a scope.
+    pub(crate) fn attempt_in(&self, scope: CacheScope, repository: &str, command: &str) -> Attempt {
         let build = BuildKey {
             account: AccountId::new("acme").unwrap(),
             project: ProjectId::new("site").unwrap(),
             build: BuildId::generate(),
         };
         let attempt = build.attempt(AttemptNumber::FIRST);
-        let access = self.access(&attempt);
+        let access = self.access(&attempt, scope);
         let source = Source {
             repository: RepositoryUrl::parse(repository).unwrap(),
             revision: Revision::parse("main").unwrap(),
@@ -112,12 +121,12 @@ impl Bench {
     pub(crate) fn retry(&self, earlier: Attempt) -> Attempt {
         let mut job = earlier.job;
         job.attempt.number = AttemptNumber::new(job.attempt.number.get() + 1);
-        job.gateway = self.access(&job.attempt);
+        job.gateway = self.access(&job.attempt, CacheScope::Trusted);
         Attempt::new(job)
     }
 
-    fn access(&self, attempt: &AttemptId) -> GatewayAccess {
-        let claim = GatewayClaim { attempt: attempt.clone(), scope: CacheScope::Trusted };
+    fn access(&self, attempt: &AttemptId, scope: CacheScope) -> GatewayAccess {
+        let claim = GatewayClaim { attempt: attempt.clone(), scope };
         GatewayAccess { url: self.url.clone(), token: self.key.token(&claim) }
     }
 }
@@ -161,8 +170,32 @@ impl Attempt {
         self
     }
 
+    /// Keeps folders under the name `deps`, by a lock file.
+    pub(crate) fn cache(mut self, paths: &[&str], lock_file: &str) -> Self {
+        self.job.caches.push(CacheSpec {
+            name: CacheName::new("deps").unwrap(),
+            paths: paths.iter().map(|path| CachePath::parse(path).unwrap()).collect(),
+            lock_files: vec![PublishPath::parse(lock_file).unwrap()],
+        });
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.job.env.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
     pub(crate) fn secret(mut self, name: &str, value: &str) -> Self {
         self.job.secrets.insert(name.to_owned(), SecretString::from(value));
+        self
+    }
+
+    /// Runs the command as a user, whose folder is made as an executor makes it.
+    pub(crate) fn user(mut self, user: u32) -> Self {
+        self.job.user = Some(user);
+        std::os::unix::fs::chown(self.folder.path(), None, Some(user)).unwrap();
+        std::fs::set_permissions(self.folder.path(), PermissionsExt::from_mode(0o710)).unwrap();
+        std::fs::set_permissions(self.path(AttemptFolder::ATTEMPT), PermissionsExt::from_mode(0o600)).unwrap();
         self
     }
 
@@ -238,8 +271,8 @@ fn runner(folder: &Path, programs: &Path) -> Child {
 
 /// A folder with the few programs that commands need, and a `git` that betrays who starts it.
 fn programs() -> tempfile::TempDir {
-    const NAMES: [&str; 12] =
-        ["sh", "sleep", "cat", "mkdir", "ln", "env", "setsid", "head", "yes", "rm", "mkfifo", "touch"];
+    const NAMES: [&str; 14] =
+        ["sh", "sleep", "cat", "mkdir", "ln", "env", "setsid", "head", "yes", "rm", "mkfifo", "touch", "cp", "chmod"];
     let folder = tempfile::tempdir().unwrap();
     for name in NAMES {
         let places = ["/bin", "/usr/bin"].map(|folder| Path::new(folder).join(name));
@@ -248,7 +281,9 @@ fn programs() -> tempfile::TempDir {
     }
     let git = folder.path().join("git");
     std::fs::write(&git, format!("#!/bin/sh\necho \"$@\" > \"${BETRAYAL}\"\n")).unwrap();
-    std::fs::set_permissions(&git, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    for path in [&git, folder.path()] {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+    }
     folder
 }
 

@@ -1,6 +1,6 @@
 //! The publish folder and its upload.
 
-use netbuild_core::model::{Cause, Manifest, RunPhase};
+use netbuild_core::model::{Cause, Manifest, Owner, RunPhase};
 
 use super::bench::{Bench, cause, deploy, evidence};
 use super::repository::Repository;
@@ -48,12 +48,20 @@ async fn what_cannot_be_published_is_named() {
         ("mkdir out; mkfifo out/pipe", Cause::PublishInvalid, "pipe: "),
         ("mkdir out; echo x > out/$(printf '\\377')", Cause::PublishInvalid, "UTF-8"),
         ("mkdir out; echo 1 > out/1; echo 2 > out/2; echo 3 > out/3", Cause::PublishTooLarge, "limit of 2 files"),
+        ("mkdir out; echo 1 > out/a.txt; echo 2 > out/A.txt", Cause::PublishInvalid, "a.txt: differs from A.txt"),
+        ("mkdir out; cp -R .git out/", Cause::PublishInvalid, ".git: a repository's own folder"),
+        ("ln -s . out", Cause::PublishInvalid, ".git: a repository's own folder"),
+        ("mkdir out; echo x > out/f; chmod 000 out/f", Cause::PublishInvalid, "f: its mode"),
+        ("mkdir -p out/d; chmod 000 out/d", Cause::PublishInvalid, "d: its mode"),
+        ("mkdir -p out/1/2/3", Cause::PublishTooLarge, "limit of 2 folders"),
         ("mkdir out; head -c 101 /dev/zero > out/big", Cause::PublishTooLarge, "limit of 100 bytes"),
     ];
     for (command, expected, text) in table {
         let attempt = bench.attempt(&repository.url(), command).publish("out");
         let report = attempt.rules(|rules| (rules.publish_files, rules.publish_bytes) = (2, 100)).run().await;
         assert_eq!(cause(&report), expected, "{command}");
+        assert_eq!(expected.owner(), Owner::Customer);
+        assert_eq!(report.phases.last().map(|time| time.phase), Some(RunPhase::Collect), "nothing is uploaded");
         assert!(evidence(&report).contains(text), "{command}: {}", evidence(&report));
     }
 }

@@ -5,13 +5,15 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
+use futures_util::StreamExt;
 use netbuild_core::log::FileLogStore;
 use netbuild_core::model::{Cause, Outcome, Owner, Report};
+use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 
-use super::bench::{Attempt, Bench, cause, deploy, evidence};
-use super::repository::Repository;
+use super::super::bench::{Attempt, Bench, cause, deploy, evidence};
+use super::super::repository::Repository;
 
 /// A disk of 8 MB.
 struct Disk {
@@ -140,7 +142,7 @@ async fn full_at_the_collecting_which_writes_nothing() {
 async fn full_at_the_upload_on_the_side_of_the_origin() {
     let (repository, disk) = (Repository::new(), Disk::new());
     let store = LocalFileSystem::new_with_prefix(disk.path()).unwrap().with_fsync(true);
-    let bench = Bench::with_stores(Arc::new(store), Arc::new(super::control::Logs::default())).await;
+    let bench = Bench::with_stores(Arc::new(store), Arc::new(super::super::control::Logs::default())).await;
     let attempt = bench.attempt(&repository.url(), MAKES_A_SITE).publish("out");
     disk.fill(200 << 10);
     let report = attempt.run().await;
@@ -172,6 +174,33 @@ async fn full_before_the_record_which_has_its_room() {
     let report = attempt.run().await;
     assert_eq!(report.outcome, Outcome::Succeeded { deploy: None }, "a build that minds no full disk");
     assert_eq!(attempt.record(), report);
+}
+
+#[tokio::test]
+async fn full_at_the_restoring() {
+    let (bench, repository, disk) = (Bench::new().await, Repository::new(), Disk::new());
+    let command = format!("{MAKES_A_SITE}; test -e deps || (mkdir deps && head -c 2000000 /dev/zero > deps/zeros)");
+    let build = || bench.attempt(&repository.url(), &command).publish("out").cache(&["deps"], "index.md");
+    assert_eq!(deploy(&build().run().await).files, 1);
+    let attempt = build().on(&disk.path());
+    disk.fill(1_000 << 10);
+    let report = attempt.run().await;
+    is_the_hosts(&report);
+    assert!(evidence(&report).contains("a cache could not be restored"), "{report:?}");
+    disk.make_room();
+    deploys(&bench, attempt, &disk.path()).await;
+}
+
+#[tokio::test]
+async fn full_at_the_saving_which_is_after_the_success() {
+    let (bench, repository, disk) = (Bench::new().await, Repository::new(), Disk::new());
+    let command = format!("{MAKES_A_SITE}; mkdir deps; cat /dev/urandom > deps/noise; exit 0");
+    let attempt = bench.attempt(&repository.url(), &command).publish("out").cache(&["deps"], "index.md");
+    let attempt = attempt.on(&disk.path());
+    let report = attempt.run().await;
+    assert_eq!(deploy(&report).files, 1, "{report:?}");
+    assert_eq!(*bench.control.reports.lock().unwrap(), [report]);
+    assert!(bench.cached.list(None).next().await.is_none(), "nothing was saved");
 }
 
 #[tokio::test]
