@@ -169,8 +169,9 @@ async fn full_at_the_store_of_logs_costs_no_build() {
 #[tokio::test]
 async fn full_before_the_record_which_has_its_room() {
     let (bench, repository, disk) = (Bench::new().await, Repository::new(), Disk::new());
-    let attempt =
-        bench.attempt(&repository.url(), "cat /dev/zero > zeros; echo more >> zeros; exit 0").on(&disk.path());
+    let attempt = bench
+        .attempt(&repository.url(), "i=0; while echo > f$i; do i=$((i+1)); done; cat /dev/zero > zeros; exit 0")
+        .on(&disk.path());
     let report = attempt.run().await;
     assert_eq!(report.outcome, Outcome::Succeeded { deploy: None }, "a build that minds no full disk");
     assert_eq!(attempt.record(), report);
