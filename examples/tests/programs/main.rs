@@ -4,5 +4,6 @@
 #![expect(clippy::disallowed_methods, reason = "processes of their own live in real time")]
 
 mod kill;
+mod needs_root;
 mod run;
 mod support;
