@@ -2,13 +2,14 @@
 
 use std::fmt::Write;
 
+use netbuild_core::log::one_line;
 use netbuild_examples::summary::{BuildSummary, Summary};
 
 /// The text for people. It claims only what the summary shows.
 pub(crate) fn closing(summary: &Summary, titles: &[String]) -> String {
     let mut text = String::new();
     for (build, title) in summary.builds.iter().zip(titles) {
-        text += &format!("{title}: {}\n", fate(build));
+        text += &format!("{}: {}\n", one_line(title), fate(build));
     }
     if let Some(path) = summary.builds.iter().rev().find_map(|build| build.deploy.as_ref()?.path.as_ref()) {
         text += &format!("Look at it: {}\n", path.display());

@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use netbuild_core::engine::EngineConfig;
+use netbuild_core::log::one_line;
 use netbuild_core::model::{BuildId, BuildRecord, BuildState, Ending};
 use netbuild_core::policy::Fifo;
 use netbuild_core::port::{Clock, LogStore, SystemClock};
@@ -64,9 +65,9 @@ fn main() -> ExitCode {
 }
 
 fn failed(error: &dyn Error) -> ExitCode {
-    eprintln!("error: {error}");
+    eprintln!("error: {}", one_line(&error.to_string()));
     let sources = std::iter::successors(error.source(), |error| (*error).source());
-    sources.for_each(|source| eprintln!("  because: {source}"));
+    sources.for_each(|source| eprintln!("  because: {}", one_line(&source.to_string())));
     ExitCode::FAILURE
 }
 
@@ -122,7 +123,7 @@ async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let (interrupted, records) = deploy::wait(&mut host, &keys).await?;
     let shown = deploy::show(&host, &state, &asked, &keys).await;
     let folders: BTreeMap<_, _> = shown.map(|folders| folders.into_iter().collect()).unwrap_or_else(|error| {
-        eprintln!("the deploys cannot be looked at here: {error}");
+        eprintln!("the deploys cannot be looked at here: {}", one_line(&error.to_string()));
         BTreeMap::new()
     });
     let logs = host.logs.clone();
@@ -164,7 +165,7 @@ async fn show_failures(logs: &dyn LogStore, records: &[BuildRecord]) {
             None => Vec::new(),
         };
         let end = if lines.is_empty() { "it has no log" } else { "the end of its log:" };
-        eprintln!("\nfailed: {failure}; {end}");
+        eprintln!("\nfailed: {}; {end}", one_line(&failure.to_string()));
         for line in lines {
             eprintln!("  {line}");
         }

@@ -20,7 +20,7 @@ use netbuild_core::port::{
 };
 use netbuild_core::scheduler::{Handle, PolicyFactory, Scheduler, SchedulerConfig, SchedulerPorts};
 use netbuild_queue::sqlite::{SqliteError, SqliteOptions, SqliteStore};
-use netbuild_runner::gateway::{Gateway, GatewayLimits, GatewayParts};
+use netbuild_runner::gateway::{CacheLimits, Caches, Gateway, GatewayLimits, GatewayParts};
 use netbuild_runner::runner::RUNNER_ARGUMENT;
 use netbuild_vm::process::{OpenError, ProcessExecutor, ProcessOptions, RunnerCommand};
 use object_store::ObjectStore;
@@ -179,12 +179,13 @@ impl Host {
             secrets: options.secrets.clone(),
             logs: logs.clone(),
             observer: options.observer.clone(),
-            clock,
+            clock: clock.clone(),
         };
         let scheduler = Scheduler::new(ports, config, policy);
         let handle = scheduler.handle();
         let gateway = Gateway::new(GatewayParts {
             store: origin.clone(),
+            caches: Caches::new(origin.clone(), CacheLimits::default(), clock.clone()),
             control: Arc::new(handle.clone()),
             logs: logs.clone(),
             key: GatewayKey::from(&ledger.name_key().await?),

@@ -14,8 +14,9 @@
 //! | `POST /v1/caches/broken` | [`BrokenCacheRequest`] | 204; the entry is forgotten |
 //! | `POST /v1/report` | [`Report`](netbuild_core::model::Report) | 204 |
 //!
-//! 401: the token is not good. 404 and 422: the request is wrong, repeating it is pointless; the body says why. 409: files
-//! of the manifest are missing. 413: over a bound. 503: no scheduler leads or the store is away; ask again.
+//! 401: the token is not good. 403: the attempt has used up what it may send. 404 and 422: the request is wrong, repeating
+//! it is pointless; the body says why. 409: files of the manifest are missing. 410: the attempt is over. 413: over a bound.
+//! 429: too often; ask again later. 503: no scheduler leads or the store is away; ask again. 507: the store's disk is full.
 
 use netbuild_core::model::{CacheKey, CacheName, Digest, RunPhase};
 use serde::{Deserialize, Serialize};

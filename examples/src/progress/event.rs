@@ -36,7 +36,7 @@ pub enum Step {
     },
     /// The runner entered a phase.
     Phase(RunPhase),
-    /// A line of the attempt's log, without control characters.
+    /// A line of the attempt's log, safe for a terminal; with colours where the view has them.
     Log(String),
     /// The attempt is over.
     Settled {

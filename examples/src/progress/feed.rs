@@ -86,8 +86,8 @@ impl Progress {
     ) {
         match &event.step {
             Step::Running { number } => {
-                let attempt = event.build.attempt(*number);
-                self.readers.entry(attempt.clone()).or_insert_with(|| LogReader::new(attempt));
+                let (attempt, colours) = (event.build.attempt(*number), view.colours());
+                self.readers.entry(attempt.clone()).or_insert_with(|| LogReader::new(attempt, colours));
             }
             Step::Settled { number, .. } => self.finish(view, logs, clock, &event.build.attempt(*number)).await,
             _ => {}
@@ -106,7 +106,7 @@ impl Progress {
         let mut reader = match self.readers.remove(attempt) {
             Some(reader) => reader,
             // It ended before it was seen to run.
-            None => LogReader::new(attempt.clone()),
+            None => LogReader::new(attempt.clone(), view.colours()),
         };
         for _ in 0..LAST_READS {
             let Some(lines) = reader.read(logs).await else { break };

@@ -46,6 +46,10 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 impl View for LiveView {
+    fn colours(&self) -> bool {
+        true
+    }
+
     fn show(&mut self, event: &DisplayEvent, at: Timestamp) {
         if let Step::Log(_) = event.step {
             let line = format!("{} {}", self.titles.of(event.build.build), text::step(&event.step));

@@ -22,6 +22,10 @@ impl<W> PlainView<W> {
 }
 
 impl<W: Write + Send> View for PlainView<W> {
+    fn colours(&self) -> bool {
+        false
+    }
+
     fn show(&mut self, event: &DisplayEvent, at: Timestamp) {
         let (title, step) = (self.titles.of(event.build.build), text::step(&event.step));
         let time = at.since(self.start).as_secs_f64();

@@ -2,12 +2,20 @@
 
 use std::time::Duration;
 
+use netbuild_core::log::one_line;
 use netbuild_core::model::{DeployInfo, Ending, Report, RunPhase};
 
 use super::Step;
 
-/// A step in one line, without control characters.
+/// A step in one line that is safe for a terminal.
 pub(crate) fn step(step: &Step) -> String {
+    match step {
+        Step::Log(line) => format!("| {line}"),
+        step => one_line(&words(step)),
+    }
+}
+
+fn words(step: &Step) -> String {
     match step {
         Step::Admitted => "in the backlog".to_owned(),
         Step::Planned { number, executor } => format!("attempt {number} goes to {executor}"),
@@ -15,7 +23,7 @@ pub(crate) fn step(step: &Step) -> String {
         Step::Accepted { host: None } => "accepted".to_owned(),
         Step::Running { number } => format!("attempt {number} runs"),
         Step::Phase(phase) => phase_now(*phase).to_owned(),
-        Step::Log(line) => format!("| {line}"),
+        Step::Log(line) => line.clone(),
         Step::Settled { number, report } => settled(number.get(), report),
         Step::Requeued => "back to the backlog".to_owned(),
         Step::Unknown => "no news of the attempt; it is looked for".to_owned(),
@@ -57,7 +65,7 @@ pub(crate) fn ending(ending: &Ending) -> String {
         Ending::Superseded { deploy, .. } => {
             format!("superseded by a newer build; its own deploy is kept: {}", self::deploy(deploy))
         }
-        Ending::Failed { failure } => one_line(&format!("failed: {failure}")),
+        Ending::Failed { failure } => format!("failed: {failure}"),
         Ending::Cancelled { .. } => "cancelled".to_owned(),
     }
 }
@@ -82,25 +90,6 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
-/// A text of others for a terminal: terminal sequences and control characters are left out, a tab or the end of a line
-/// becomes a space.
-pub(crate) fn one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '\u{1b}' if chars.next_if_eq(&'[').is_some() => {
-                // The parameters of a sequence end with its first letter or one of `@[\]^_{|}~` and the backquote.
-                while chars.next().is_some_and(|c| !('@'..='~').contains(&c)) {}
-            }
-            '\t' | '\n' => line.push(' '),
-            c if c.is_control() => {}
-            c => line.push(c),
-        }
-    }
-    line
-}
-
 #[cfg(test)]
 mod tests {
     use netbuild_core::model::{Cause, Failure};
@@ -109,9 +98,8 @@ mod tests {
 
     #[test]
     fn texts_of_others_cannot_drive_the_terminal() {
-        assert_eq!(one_line("\u{1b}[31;1mred\u{1b}[0m\tx\r\u{7}\u{9b}\u{1b}]0;title\n"), "red x]0;title ");
         let failure = Failure::new(Cause::CommandFailed { code: 3 }, "a\n\u{1b}[2Jb");
-        let text = ending(&Ending::Failed { failure });
+        let text = step(&Step::Ended(Ending::Failed { failure }));
         assert_eq!(text, "failed: command failed with exit code 3 (owner customer): a b");
     }
 

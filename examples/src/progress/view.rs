@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::io::{IsTerminal, stderr};
 
+use netbuild_core::log::one_line;
 use netbuild_core::model::{BuildId, Timestamp};
 
 use super::{DisplayEvent, LiveView, PlainView};
 
 /// Shows progress to people. What it cannot write it drops: progress never fails a build.
 pub trait View: Debug + Send {
+    /// Whether log lines shall keep their colours.
+    fn colours(&self) -> bool;
+
     /// Shows a step that happened at a time.
     fn show(&mut self, event: &DisplayEvent, at: Timestamp);
 
@@ -25,9 +29,9 @@ pub trait View: Debug + Send {
 pub struct Titles(BTreeMap<BuildId, String>);
 
 impl Titles {
-    /// Titles by build.
+    /// Titles by build, each made safe for a terminal.
     pub fn new(titles: impl IntoIterator<Item = (BuildId, String)>) -> Self {
-        Titles(titles.into_iter().collect())
+        Titles(titles.into_iter().map(|(build, title)| (build, one_line(&title))).collect())
     }
 
     /// The title of a build.

@@ -10,13 +10,13 @@ use netbuild_examples::faults::Point;
 use netbuild_queue::sqlite::{SqliteOptions, SqliteStore};
 use rustix::process::{Pid, Signal, kill_process};
 
-fn signal(child: &Child, signal: Signal) {
+pub(crate) fn signal(child: &Child, signal: Signal) {
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     kill_process(pid, signal).unwrap();
 }
 
 /// What the ledger of a bench holds.
-fn records(bench: &Bench) -> Vec<BuildRecord> {
+pub(crate) fn records(bench: &Bench) -> Vec<BuildRecord> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let clock = std::sync::Arc::new(SystemClock::new());

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "this is a test")]
 #![expect(clippy::disallowed_methods, reason = "processes of their own live in real time")]
 
+mod canary;
+mod frozen;
 mod kill;
 mod needs_root;
 mod run;

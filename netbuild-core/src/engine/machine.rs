@@ -121,6 +121,11 @@ impl Engine {
         self.steps
     }
 
+    /// Whether this is the live attempt of its build: not settled, not replaced.
+    pub fn is_live(&self, attempt: &AttemptId) -> bool {
+        self.live_rank(attempt).is_some()
+    }
+
     /// Whether a runner of this attempt shall go on: it is the live attempt of its build and nobody wants it to end.
     pub fn is_wanted(&self, attempt: &AttemptId) -> bool {
         let live = self.live_rank(attempt).and_then(|rank| self.entries.get(&rank)?.live());

@@ -17,6 +17,11 @@ pub enum Mark {
         /// The length of the log before the mark.
         bytes: u64,
     },
+    /// `[netbuild: line cut after N bytes]`: the line before was longer; the rest of it was dropped.
+    LineCut {
+        /// The length of what is left of it.
+        bytes: u64,
+    },
 }
 
 impl Mark {
@@ -31,9 +36,13 @@ impl Mark {
         let line = std::str::from_utf8(line).ok()?;
         let line = line.strip_suffix('\n').unwrap_or(line);
         let text = line.strip_prefix("[netbuild: ")?.strip_suffix(" bytes]")?;
-        let mark = match text.strip_prefix("gap of ") {
-            Some(bytes) => Mark::Gap { bytes: bytes.parse().ok()? },
-            None => Mark::Truncated { bytes: text.strip_prefix("log truncated after ")?.parse().ok()? },
+        let (what, bytes) = text.rsplit_once(' ')?;
+        let bytes = bytes.parse().ok()?;
+        let mark = match what {
+            "gap of" => Mark::Gap { bytes },
+            "log truncated after" => Mark::Truncated { bytes },
+            "line cut after" => Mark::LineCut { bytes },
+            _ => return None,
         };
         // Numbers parse from more than one text (`+7`, `007`), a mark is written in one way only.
         (mark.to_string() == line).then_some(mark)
@@ -46,6 +55,7 @@ impl fmt::Display for Mark {
         match self {
             Mark::Gap { bytes } => write!(f, "[netbuild: gap of {bytes} bytes]"),
             Mark::Truncated { bytes } => write!(f, "[netbuild: log truncated after {bytes} bytes]"),
+            Mark::LineCut { bytes } => write!(f, "[netbuild: line cut after {bytes} bytes]"),
         }
     }
 }
@@ -59,6 +69,7 @@ mod tests {
         for (mark, text) in [
             (Mark::Gap { bytes: 7 }, "[netbuild: gap of 7 bytes]"),
             (Mark::Truncated { bytes: u64::MAX }, "[netbuild: log truncated after 18446744073709551615 bytes]"),
+            (Mark::LineCut { bytes: 0 }, "[netbuild: line cut after 0 bytes]"),
         ] {
             assert_eq!(mark.to_string(), text);
             assert_eq!(mark.to_line(true), format!("{text}\n"));
@@ -80,6 +91,8 @@ mod tests {
             "[netbuild: gap of 7 bytes] ",
             "[netbuild: gap of 7 bytes]\n\n",
             "[netbuild: log truncated after x bytes]",
+            "[netbuild: 7 bytes]",
+            "[netbuild: line lost after 7 bytes]",
         ] {
             assert_eq!(Mark::recognise(line.as_bytes()), None, "{line:?}");
         }

@@ -20,9 +20,21 @@ pub const MASKED: &str = "[masked]";
 /// left; all other bytes stay as they are. The output does not depend on how the stream is cut into chunks. The time is
 /// linear in the bytes, and at most one byte less than the longest secret is held back.
 ///
-/// Of a secret with several lines each line is masked as well as the whole. Texts under
-/// [`MIN_SECRET_BYTES`](super::MIN_SECRET_BYTES) are not masked. Masking is the last line of defence, not the first: a
-/// command can print a secret in a form that no list has, which is why untrusted builds get none.
+/// # What is masked
+/// A secret as it is, each of its lines, and both as tools encode them:
+/// - Base64, with the standard and the URL alphabet, padded or not, wherever in the encoded bytes the secret stands
+///   (`user:secret` for example). Of the letters at its ends that hold bits of other bytes as well, up to four bits of the
+///   secret stay readable. Of wrapped Base64 and hexadecimal digits, only what begins with the secret and has the width of
+///   `base64`, `openssl` or `xxd -p`.
+/// - URL-encoded: with capital and small digits, a space as `%20` or `+`, and with the sets of characters that common tools
+///   keep.
+/// - Hexadecimal digits, JSON strings, and the ways in which shells quote.
+///
+/// What is not: texts under [`MIN_SECRET_BYTES`](super::MIN_SECRET_BYTES), of which 3-byte lines of a longer secret are
+/// an example; a secret encoded twice, compressed, encrypted, reversed, cut into pieces or printed with something between
+/// its letters. The encoded forms of very long secrets have a bound together (2 Mi letters; Base64 has them first), the
+/// plain ones have none. Masking is the last line of defence, not the first: a command can print a secret in a form that
+/// no list has, which is why untrusted builds get none.
 ///
 /// ```
 /// use netbuild_core::log::Masker;
@@ -43,9 +55,13 @@ pub struct Masker {
 impl Masker {
     /// A masker of these secrets.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a SecretString>) -> Self {
-        let texts: Vec<_> = secrets.into_iter().flat_map(forms).collect();
-        let longest = texts.iter().map(|text| text.len()).max().unwrap_or(0);
-        Masker { trie: Arc::new(SecretTrie::new(&texts)), stream: Stream::new(longest) }
+        let trie = SecretTrie::new(&forms(secrets));
+        Masker { stream: Stream::new(trie.longest()), trie: Arc::new(trie) }
+    }
+
+    /// A masker of the same secrets for another stream. It shares the memory of the secrets.
+    pub fn another(&self) -> Self {
+        Masker { stream: Stream::new(self.trie.longest()), trie: Arc::clone(&self.trie) }
     }
 
     /// Takes the next bytes of the stream and gives what is certain by now, masked.
@@ -60,7 +76,7 @@ impl Masker {
 
     /// Masks a whole text apart from the stream: an error message, for example.
     pub fn mask(&self, text: &str) -> String {
-        let mut stream = Stream::new(self.stream.held.capacity());
+        let mut stream = Stream::new(self.trie.longest());
         let mut masked = stream.feed(&self.trie, text.as_bytes());
         masked.extend(stream.finish());
         String::from_utf8_lossy(&masked).into_owned()
@@ -167,6 +183,8 @@ impl Drop for Stream {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
     use proptest::prelude::*;
 
     use super::*;
@@ -217,11 +235,75 @@ mod tests {
         assert!(!format!("{masker:?}").contains("cana"));
     }
 
+    /// A secret in every form, as other programs printed it.
+    const FORMS: [&str; 15] = [
+        "p@ss w/rd+\"ä'1",
+        "cEBzcyB3L3JkKyLDpCcx",
+        "eHBAc3Mgdy9yZCsiw6QnMXg=",
+        "eHhwQHNzIHcvcmQrIsOkJzF4eA",
+        "p%40ss%20w%2Frd%2B%22%C3%A4%271",
+        "p%40ss%20w%2frd%2b%22%c3%a4%271",
+        "p%40ss+w%2Frd%2B%22%C3%A4%271",
+        "p@ss%20w/rd+%22%C3%A4'1",
+        "7040737320772f72642b22c3a42731",
+        "7040737320772F72642B22C3A42731",
+        "p@ss w/rd+\\\"ä'1",
+        "p@ss w/rd+\\\"\\u00e4'1",
+        "p@ss w/rd+\"ä'\\''1",
+        "p@ss w/rd+\"ä\\'1",
+        "p@ss\\ w/rd+\\\"ä\\'1",
+    ];
+
+    #[test]
+    fn every_form_is_masked_wherever_it_is_cut() {
+        let secrets = ["p@ss w/rd+\"ä'1".to_owned()];
+        for form in FORMS {
+            let text = format!("before {form} after");
+            for cut in 0..=text.len() {
+                let mut masker = masker(&secrets);
+                let mut out = masker.feed(&text.as_bytes()[..cut]);
+                out.extend(masker.feed(&text.as_bytes()[cut..]));
+                out.extend(masker.finish());
+                let out = String::from_utf8(out).unwrap();
+                let left: usize = out.replace(MASKED, "").len() - "before  after".len();
+                // `x` and `xx` around the secret, in Base64.
+                assert!(out.contains(MASKED) && left <= 7, "{form}, cut at {cut}: {out}");
+            }
+        }
+    }
+
+    #[test]
+    fn ordinary_text_is_not_masked() {
+        let secrets = ["x7#Q", "Zq9_", "hunter22", "0123-4567", "correct horse battery staple"];
+        let text = include_str!("../scheduler/leader.rs");
+        assert_eq!(mask(&secrets, text), text);
+    }
+
+    #[test]
+    fn a_secret_of_64_kibibytes_is_masked_plain_and_in_base64() {
+        let line = |n: usize| format!("{:032x}{:031x}\n", n * 7_919, n * 104_729);
+        let secret: String = (0..1024).map(line).collect();
+        assert_eq!(secret.len(), 64 << 10);
+        let masker = masker(std::slice::from_ref(&secret));
+        for text in [secret.clone(), STANDARD.encode(&secret), STANDARD.encode(format!("user:{secret}"))] {
+            let masked = masker.mask(&text);
+            assert!(masked.len() < 32, "{} of {} bytes are left", masked.len(), text.len());
+        }
+    }
+
+    #[test]
+    fn another_masker_knows_the_secrets_and_not_the_stream() {
+        let mut first = masker(&["hunter22".to_owned()]);
+        first.feed(b"hunt");
+        let mut second = first.another();
+        assert_eq!(second.feed(b"er22 hunter22"), b"er22 [masked]");
+    }
+
     /// What the masker must give, computed the slow and obvious way over the whole input.
     fn model(secrets: &[String], input: &[u8]) -> Vec<u8> {
         let mut found: Vec<Range<usize>> = Vec::new();
         for secret in secrets.iter().flat_map(|secret| std::iter::once(secret.as_str()).chain(secret.lines())) {
-            if secret.len() >= 4 {
+            if secret.len() >= 4 && !secret.trim().is_empty() {
                 let hits = input.windows(secret.len()).enumerate().filter(|(_, part)| *part == secret.as_bytes());
                 found.extend(hits.map(|(at, _)| at..at + secret.len()));
             }
@@ -254,6 +336,30 @@ mod tests {
     }
 
     proptest! {
+        /// Whatever stands around a secret in what is encoded, of the letters that hold its bits alone none is left.
+        #[test]
+        fn base64_is_masked_at_every_place(
+            (before, secret, after) in ("[0-9]{0,6}", "[a-zA-Z!?~>]{4,40}", "[0-9]{0,6}"),
+            url in any::<bool>(),
+            padded in any::<bool>(),
+        ) {
+            let bytes = format!("{before}{secret}{after}");
+            let letters = match (url, padded) {
+                (false, false) => STANDARD_NO_PAD.encode(bytes),
+                (false, true) => STANDARD.encode(bytes),
+                (true, false) => URL_SAFE_NO_PAD.encode(bytes),
+                (true, true) => URL_SAFE.encode(bytes),
+            };
+            let masked = masker(std::slice::from_ref(&secret)).mask(&letters);
+            prop_assert!(masked.contains(MASKED), "{} in {}", secret, masked);
+            let first = (before.len() * 8).div_ceil(6);
+            let last = if after.is_empty() { letters.len() } else { (before.len() + secret.len()) * 8 / 6 };
+            let left = masked.replace(MASKED, "").len();
+            prop_assert!(left <= first + letters.len() - last, "{} of {} is left in {}", left, letters, masked);
+        }
+    }
+
+    proptest! {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
 
         /// Few letters, so that secrets begin, end, overlap and hold each other everywhere.
@@ -266,7 +372,7 @@ mod tests {
             let out = feed_in_chunks(&mut masker(&secrets), input.as_bytes(), &cuts);
             let expected = model(&secrets, input.as_bytes());
             prop_assert_eq!(String::from_utf8_lossy(&out), String::from_utf8_lossy(&expected));
-            for secret in secrets.iter().filter(|secret| secret.len() >= 4) {
+            for secret in secrets.iter().filter(|secret| secret.len() >= 4 && !secret.trim().is_empty()) {
                 prop_assert!(!out.windows(secret.len()).any(|part| part == secret.as_bytes()), "{:?} leaks", secret);
             }
         }

@@ -5,13 +5,17 @@
 
 use secrecy::zeroize::Zeroize;
 
-use super::secret_forms::Form;
+use super::secret_forms::{Form, Forms};
 
 /// A place in the automaton: the longest end of the bytes read so far that a text begins with.
 pub(super) type State = u32;
 
 /// Nothing that was read begins a text.
 pub(super) const ROOT: State = 0;
+
+/// How many nodes the encoded forms may take, 28 bytes each: enough for the Base64 of secrets of 100 KiB altogether, and
+/// for all encodings of ordinary ones. The plain forms have their room in any case.
+const MAX_ENCODED_NODES: usize = 2 << 20;
 
 /// No node.
 const NONE: u32 = u32::MAX;
@@ -21,6 +25,7 @@ pub(super) struct SecretTrie {
     nodes: Vec<Node>,
     /// The children of the root by byte, or the root.
     first: Box<[State; 256]>,
+    longest: usize,
 }
 
 struct Node {
@@ -37,17 +42,29 @@ struct Node {
 }
 
 impl SecretTrie {
-    pub(super) fn new(texts: &[Form]) -> Self {
-        let bytes: usize = texts.iter().map(|text| text.len()).sum();
+    pub(super) fn new(forms: &Forms) -> Self {
+        let bytes = |forms: &[Form]| forms.iter().map(|form| form.len()).sum::<usize>();
+        let (plain, encoded) = (bytes(&forms.plain), bytes(&forms.encoded).min(MAX_ENCODED_NODES));
         // Room for all nodes at once: growing would leave copies of the secrets' bytes in freed memory.
-        let mut nodes = Vec::with_capacity(bytes + 1);
+        let mut nodes = Vec::with_capacity(plain + encoded + 1);
         nodes.push(Node::new(0, 0));
-        let mut trie = SecretTrie { nodes, first: Box::new([ROOT; 256]) };
-        for text in texts {
-            trie.insert(text);
+        let mut trie = SecretTrie { nodes, first: Box::new([ROOT; 256]), longest: 0 };
+        for form in &forms.plain {
+            trie.insert(form);
+        }
+        let room = trie.nodes.len() + encoded;
+        for form in &forms.encoded {
+            if trie.nodes.len() + form.len() <= room {
+                trie.insert(form);
+            }
         }
         trie.link();
         trie
+    }
+
+    /// The length of the longest text.
+    pub(super) fn longest(&self) -> usize {
+        self.longest
     }
 
     /// The state after one more byte.
@@ -86,6 +103,7 @@ impl SecretTrie {
         }
         let node = self.node_mut(state);
         node.matched = node.depth;
+        self.longest = self.longest.max(text.len());
     }
 
     fn add_child(&mut self, parent: State, byte: u8) -> State {
@@ -102,27 +120,24 @@ impl SecretTrie {
 
     /// Sets the links, level by level: a node's link is on a level above it.
     fn link(&mut self) {
-        let mut level = self.children(ROOT);
+        let mut level: Vec<State> = self.siblings(self.node(ROOT).first_child).collect();
         while !level.is_empty() {
             let mut below = Vec::new();
             for &state in &level {
-                let shorter = self.node(state).shorter;
-                let (matched, open) = (self.node(shorter).matched, self.node(shorter).open);
-                let children = self.children(state);
-                for &child in &children {
+                let Node { shorter, first_child, .. } = *self.node(state);
+                let Node { matched, open, .. } = *self.node(shorter);
+                let mut child = first_child;
+                while child != NONE {
                     self.node_mut(child).shorter = self.next(shorter, self.node(child).byte);
+                    below.push(child);
+                    child = self.node(child).next_sibling;
                 }
                 let node = self.node_mut(state);
                 node.matched = node.matched.max(matched);
-                node.open = if children.is_empty() { open } else { node.depth };
-                below.extend(children);
+                node.open = if first_child == NONE { open } else { node.depth };
             }
             level = below;
         }
-    }
-
-    fn children(&self, state: State) -> Vec<State> {
-        self.siblings(self.node(state).first_child).collect()
     }
 
     fn child(&self, state: State, byte: u8) -> Option<State> {
@@ -162,10 +177,13 @@ impl Drop for SecretTrie {
 mod tests {
     use super::*;
 
+    fn forms(texts: &[&str]) -> Vec<Form> {
+        texts.iter().map(|text| Form::new(text.as_bytes().to_vec())).collect()
+    }
+
     #[test]
     fn it_tells_the_longest_match_and_what_may_still_grow() {
-        let texts: Vec<Form> = ["abcdef", "cdef", "cdefgh", "ef"].map(|text| Form::new(text.into())).into();
-        let trie = SecretTrie::new(&texts);
+        let trie = SecretTrie::new(&Forms { plain: forms(&["abcdef", "cdef"]), encoded: forms(&["cdefgh", "ef"]) });
         let mut state = ROOT;
         let seen: Vec<(usize, usize)> = b"abcdefghab"
             .iter()
@@ -180,5 +198,21 @@ mod tests {
             "after `abcdef` only `cdef` may still grow"
         );
         assert_eq!(trie.skip(b"xyzab"), 3);
+    }
+
+    #[test]
+    fn what_encodings_take_is_bounded_and_the_plain_forms_are_not() {
+        let long = |first: u8| Form::new((0..MAX_ENCODED_NODES).map(|n| first + (n % 7) as u8).collect());
+        let forms = Forms {
+            plain: vec![long(b'a')],
+            encoded: [forms(&["short"]), vec![long(b'0')], forms(&["other"])].concat(),
+        };
+        let trie = SecretTrie::new(&forms);
+        let walk = |text: &[u8]| text.iter().fold(ROOT, |state, byte| trie.next(state, *byte));
+        assert_eq!(trie.matched(walk(&forms.plain[0])), MAX_ENCODED_NODES);
+        assert_eq!(trie.matched(walk(b"short")), 5);
+        assert_eq!(trie.matched(walk(&forms.encoded[1])), 0, "it has no room beside `short`");
+        assert_eq!(trie.matched(walk(b"other")), 5);
+        assert_eq!(trie.nodes.len(), 1 + MAX_ENCODED_NODES + 10);
     }
 }

@@ -3,17 +3,36 @@
 use std::fmt;
 use std::io::{self, Write};
 
+use super::line_bound::LineBound;
 use super::{Mark, Masker};
+use crate::model::JobRules;
 
-/// Writes a log: masks what it is given, counts, and stops at a bound.
+/// How long a log may become, and each of its lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogBounds {
+    /// The most bytes of the log: marks of cut lines are counted, the marks at its end are not.
+    pub log_bytes: u64,
+    /// The most bytes of a line, its line feed not counted.
+    pub line_bytes: u64,
+}
+
+impl From<&JobRules> for LogBounds {
+    fn from(rules: &JobRules) -> Self {
+        LogBounds { log_bytes: rules.log_bytes, line_bytes: rules.log_line_bytes }
+    }
+}
+
+/// Writes a log: masks what it is given, cuts lines that are too long, counts, and stops at a bound.
 ///
-/// At the bound it writes [`Mark::Truncated`] once. What comes later is counted and dropped, and
-/// [`finish`](Self::finish) writes a [`Mark::Gap`] that says how much that was.
+/// At the bound it writes [`Mark::Truncated`] once. What comes later is counted and dropped at no cost, and
+/// [`finish`](Self::finish) writes a [`Mark::Gap`] that says how much that was. Masking comes first, so that a secret
+/// across a cut is masked as well.
 ///
 /// A write takes all of its bytes or fails. After a failure the end of the log is not known: end the attempt.
 pub struct LogWriter<W> {
     inner: W,
     masker: Masker,
+    lines: LineBound,
     /// The most bytes before the mark.
     max_bytes: u64,
     written: u64,
@@ -22,9 +41,10 @@ pub struct LogWriter<W> {
 }
 
 impl<W: Write> LogWriter<W> {
-    /// A writer of a new log with at most `max_bytes` bytes, marks not counted, into `inner`.
-    pub fn new(inner: W, masker: Masker, max_bytes: u64) -> Self {
-        LogWriter { inner, masker, max_bytes, written: 0, dropped: 0, at_line_start: true }
+    /// A writer of a new log into `inner`.
+    pub fn new(inner: W, masker: Masker, bounds: LogBounds) -> Self {
+        let lines = LineBound::new(bounds.line_bytes);
+        LogWriter { inner, masker, lines, max_bytes: bounds.log_bytes, written: 0, dropped: 0, at_line_start: true }
     }
 
     /// How many bytes the log has: masked ones, marks included. Bytes that the masker holds back do not count yet.
@@ -47,14 +67,15 @@ impl<W: Write> LogWriter<W> {
         Ok((self.inner, self.written))
     }
 
-    /// Writes masked bytes as far as the bound allows.
+    /// Writes masked bytes as far as the bounds allow.
     fn keep(&mut self, masked: &[u8]) -> io::Result<()> {
         if self.dropped > 0 {
             self.dropped += masked.len() as u64;
             return Ok(());
         }
+        let bounded = self.lines.feed(masked);
         let room = usize::try_from(self.max_bytes - self.written).unwrap_or(usize::MAX);
-        let (kept, over) = masked.split_at(room.min(masked.len()));
+        let (kept, over) = bounded.split_at(room.min(bounded.len()));
         self.put(kept)?;
         if !over.is_empty() {
             self.dropped = over.len() as u64;
@@ -75,6 +96,11 @@ impl<W: Write> LogWriter<W> {
 
 impl<W: Write> Write for LogWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.dropped > 0 {
+            // Nothing of it can become part of the log, so it need not be masked either.
+            self.dropped += bytes.len() as u64;
+            return Ok(bytes.len());
+        }
         let masked = self.masker.feed(bytes);
         self.keep(&masked)?;
         Ok(bytes.len())
@@ -101,9 +127,9 @@ mod tests {
 
     use super::*;
 
-    fn log(max_bytes: u64, chunks: &[&str]) -> String {
+    fn log(log_bytes: u64, chunks: &[&str]) -> String {
         let masker = Masker::new(&[SecretString::from("hunter22")]);
-        let mut writer = LogWriter::new(Vec::new(), masker, max_bytes);
+        let mut writer = LogWriter::new(Vec::new(), masker, LogBounds { log_bytes, line_bytes: 20 });
         for chunk in chunks {
             writer.write_all(chunk.as_bytes()).unwrap();
         }
@@ -123,14 +149,27 @@ mod tests {
         assert_eq!(
             log(4, &["ab\n", "cdef", "", "ghi", "hunter22"]),
             "ab\nc\n[netbuild: log truncated after 4 bytes]\n[netbuild: gap of 14 bytes]\n",
-            "def, ghi and [masked]"
+            "def, ghi and hunter22: past the bound nothing is masked"
         );
         assert_eq!(log(0, &["a"]), "[netbuild: log truncated after 0 bytes]\n[netbuild: gap of 1 bytes]\n");
     }
 
     #[test]
+    fn a_long_line_is_cut_behind_the_masking_and_the_log_goes_on() {
+        let expected = "0123456789 [masked]h\n[netbuild: line cut after 20 bytes]\nnext\n";
+        assert_eq!(log(1_000, &["0123456789 hunt", "er22hunter21 and on\nnext\n"]), expected);
+    }
+
+    #[test]
+    fn what_the_masker_holds_at_the_bound_is_counted_as_dropped() {
+        let text = "abcd\n[netbuild: log truncated after 4 bytes]\n[netbuild: gap of 6 bytes]\n";
+        assert_eq!(log(4, &["abcd!hun", "ab"]), text, "! and hun and ab");
+    }
+
+    #[test]
     fn the_offset_counts_masked_bytes_that_are_written() {
-        let mut writer = LogWriter::new(Vec::new(), Masker::new(&[SecretString::from("hunter22")]), 100);
+        let bounds = LogBounds { log_bytes: 100, line_bytes: 100 };
+        let mut writer = LogWriter::new(Vec::new(), Masker::new(&[SecretString::from("hunter22")]), bounds);
         writer.write_all(b"a hunter2").unwrap();
         assert_eq!(writer.offset(), 2);
         writer.write_all(b"2").unwrap();

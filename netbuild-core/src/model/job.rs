@@ -58,6 +58,12 @@ pub struct JobRules {
     pub grace: Duration,
     /// Log bytes kept; past it the log ends with a `truncated` mark. Default 64 MiB.
     pub log_bytes: u64,
+    /// Bytes kept of a line of the log; past it the line ends with a mark. Default 64 KiB: readers may take a line as a
+    /// whole, and what people read is far shorter.
+    pub log_line_bytes: u64,
+    /// How fast the log may grow, in bytes a second after a burst of one second's bytes. A command that prints faster waits
+    /// on its output; nothing is lost. Default 8 MiB: far more than tools print, and little for a disk that builds share.
+    pub log_bytes_per_second: u64,
     /// The most processes and threads of the command at once. It holds where the command has a user of its own, for the
     /// system counts them by user. Default 4,096.
     pub processes: u64,
@@ -69,6 +75,8 @@ pub struct JobRules {
     pub cache_files: u64,
     /// The most bytes of one cache entry, unpacked. Default 4 GiB.
     pub cache_bytes: u64,
+    /// The longest that all caches together take to restore, and again to save; past it the build goes on without. Default 2 minutes.
+    pub cache_time: Duration,
     /// Whether `file` repositories may be fetched. Default no: a build could read the host's files.
     pub allow_file: bool,
 }
@@ -80,11 +88,14 @@ impl Default for JobRules {
             run: Duration::from_secs(30 * 60),
             grace: Duration::from_secs(10),
             log_bytes: 64 << 20,
+            log_line_bytes: 64 << 10,
+            log_bytes_per_second: 8 << 20,
             processes: 4096,
             publish_files: 100_000,
             publish_bytes: 4 << 30,
             cache_files: 500_000,
             cache_bytes: 4 << 30,
+            cache_time: Duration::from_secs(2 * 60),
             allow_file: false,
         }
     }

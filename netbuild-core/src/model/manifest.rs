@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Digest;
 
@@ -86,7 +87,9 @@ pub struct ManifestFile {
 /// The files of a deploy by path. Two deploys with the same files have the same manifest and the same digest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// The files, in the order of their paths.
+    /// The files, in the order of their paths. A path that comes twice is refused when read: two readers of the same bytes
+    /// must never see two deploys.
+    #[serde(deserialize_with = "each_once")]
     pub files: BTreeMap<PublishPath, ManifestFile>,
 }
 
@@ -115,6 +118,31 @@ impl Manifest {
     }
 }
 
+fn each_once<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<PublishPath, ManifestFile>, D::Error> {
+    struct EachOnce;
+
+    impl<'de> Visitor<'de> for EachOnce {
+        type Value = BTreeMap<PublishPath, ManifestFile>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a map of files by their paths")
+        }
+
+        fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+            let mut files = BTreeMap::new();
+            while let Some((path, file)) = map.next_entry::<PublishPath, ManifestFile>()? {
+                if files.contains_key(&path) {
+                    return Err(M::Error::custom(format_args!("the path {path} comes twice")));
+                }
+                files.insert(path, file);
+            }
+            Ok(files)
+        }
+    }
+
+    from.deserialize_map(EachOnce)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,5 +162,8 @@ mod tests {
         assert_eq!(Manifest::from_bytes(&manifest.to_bytes()).unwrap(), manifest);
         let escaped = String::from_utf8(manifest.to_bytes()).unwrap().replace("index.html", "../index.html");
         assert!(Manifest::from_bytes(escaped.as_bytes()).is_err());
+        let file = serde_json::to_string(&ManifestFile { digest: Digest::of("x"), bytes: 1 }).unwrap();
+        let twice = format!(r#"{{"files":{{"a":{file},"a":{file}}}}}"#);
+        assert!(Manifest::from_bytes(twice.as_bytes()).unwrap_err().to_string().contains("comes twice"));
     }
 }

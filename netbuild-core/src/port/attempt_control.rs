@@ -44,6 +44,13 @@ pub trait AttemptControl: Debug + Send + Sync + 'static {
     /// # Errors
     /// [`NotLeading`]; the runner repeats it until its lease ends, and its exit record says the same.
     async fn report(&self, attempt: &AttemptId, report: Report) -> Result<(), NotLeading>;
+
+    /// Whether the attempt is still its build's: not settled, not replaced. One that shall stop is its build's until its
+    /// end is known. A runner of any other attempt has nothing to send any more. Cheap: it changes and writes nothing.
+    ///
+    /// # Errors
+    /// [`NotLeading`].
+    async fn is_live(&self, attempt: &AttemptId) -> Result<bool, NotLeading>;
 }
 
 /// No scheduler leads here at the moment.

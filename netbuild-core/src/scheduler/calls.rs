@@ -21,6 +21,8 @@ pub(super) enum Answer {
     Input(Box<Input>),
     /// Nothing to tell; where it failed, the next comparison finds what is left to do.
     Nothing,
+    /// A removal is over, well or not.
+    Cleared(AttemptId),
     /// An executor's list was asked for and came, or not.
     Listed(ExecutorName, Option<Box<Input>>),
     /// This scheduler must not go on.
@@ -53,6 +55,14 @@ impl Caller {
             Action::Reap { attempt, executor, ended } => self.reap(&attempt, &executor, ended).await,
             Action::Activate { attempt } => self.activate(attempt).await,
             Action::StepDown => Answer::StepDown("an executor knows a later attempt than this ledger"),
+        }
+    }
+
+    /// Carries out an action that removes an attempt.
+    pub(super) async fn clear(self: Arc<Self>, attempt: AttemptId, action: Action) -> Answer {
+        match self.carry_out(action).await {
+            Answer::StepDown(why) => Answer::StepDown(why),
+            _ => Answer::Cleared(attempt),
         }
     }
 
@@ -153,7 +163,7 @@ impl Caller {
     async fn remove(&self, attempt: &AttemptId, executor: &ExecutorName) -> Answer {
         let Some(port) = self.executor(executor) else { return Answer::Nothing };
         let work = async {
-            logs::flush(port.as_ref(), self.ports.logs.as_ref(), attempt).await?;
+            logs::flush(port.as_ref(), self.ports.logs.as_ref(), attempt, self.config.rules.log_bytes).await?;
             port.remove(attempt).await.map_err(logs::FlushError::Executor)
         };
         // What could not be removed is listed again and reaped.

@@ -54,6 +54,9 @@ pub struct SchedulerConfig {
     pub compare_every: Duration,
     /// The most calls to executors and ledger under way at once. Default 64.
     pub max_calls: usize,
+    /// The most removals under way at once, beside the other calls: each first keeps its attempt's log, 256 KiB of it in
+    /// memory, so that a slow log store holds up removals and nothing else. Default 16.
+    pub max_removals: usize,
     /// The longest wait for any call. Default 30 s: past it the answer is unknown.
     pub call_deadline: Duration,
     /// The most builds in the engine; above it nothing more is received from the queue. Default 100,000.
@@ -76,6 +79,7 @@ impl SchedulerConfig {
             leader_ttl: Duration::from_secs(15),
             compare_every: Duration::from_secs(5),
             max_calls: 64,
+            max_removals: 16,
             call_deadline: Duration::from_secs(30),
             max_open_builds: 100_000,
             batch: 256,

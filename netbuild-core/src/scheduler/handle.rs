@@ -12,6 +12,7 @@ use crate::port::{AttemptControl, Heartbeat, NotLeading, Order};
 pub(super) enum Request {
     Beat { attempt: AttemptId, beat: Heartbeat, reply: oneshot::Sender<Order> },
     Report { attempt: AttemptId, report: Report, reply: oneshot::Sender<()> },
+    Live { attempt: AttemptId, reply: oneshot::Sender<bool> },
     Cancel { build: BuildKey, reason: CancelReason, reply: oneshot::Sender<CancelAnswer> },
     Status { reply: oneshot::Sender<Status> },
 }
@@ -87,5 +88,10 @@ impl AttemptControl for Handle {
     async fn report(&self, attempt: &AttemptId, report: Report) -> Result<(), NotLeading> {
         let attempt = attempt.clone();
         self.ask(|reply| Request::Report { attempt, report, reply }).await
+    }
+
+    async fn is_live(&self, attempt: &AttemptId) -> Result<bool, NotLeading> {
+        let attempt = attempt.clone();
+        self.ask(|reply| Request::Live { attempt, reply }).await
     }
 }

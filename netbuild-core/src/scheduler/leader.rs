@@ -14,6 +14,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::calls::{Answer, Caller};
+use super::clearing::Clearing;
 use super::figures;
 use super::handle::{CancelAnswer, Request, Status};
 use super::lease;
@@ -35,6 +36,8 @@ pub(super) struct Leader {
     replies: Vec<Reply>,
     batches: u64,
     actions: VecDeque<Action>,
+    clearing: Clearing,
+    /// The calls under way, removals included.
     calls: JoinSet<Answer>,
     /// Executors whose list is under way.
     listing: BTreeSet<ExecutorName>,
@@ -80,6 +83,7 @@ impl Leader {
             replies: Vec::new(),
             batches: 0,
             actions: VecDeque::new(),
+            clearing: Clearing::new(config.max_removals),
             calls: JoinSet::new(),
             listing: BTreeSet::new(),
             requests,
@@ -220,6 +224,7 @@ impl Leader {
         match answer {
             Answer::Input(input) => self.step(*input),
             Answer::Nothing => {}
+            Answer::Cleared(attempt) => self.clearing.done(&attempt),
             Answer::Listed(executor, input) => {
                 self.listing.remove(&executor);
                 if let Some(input) = input {
@@ -250,6 +255,9 @@ impl Leader {
                 self.step(Input::Reported { attempt, report });
                 self.replies.push(Reply::Reported(reply));
             }
+            Request::Live { attempt, reply } => {
+                let _ = reply.send(self.engine.is_live(&attempt));
+            }
             Request::Cancel { build, reason, reply } => {
                 let answer = if self.engine.can_cancel(&build) { CancelAnswer::Asked } else { CancelAnswer::TooLate };
                 if answer == CancelAnswer::Asked {
@@ -263,7 +271,7 @@ impl Leader {
                     engine: self.engine.stats(),
                     held: self.sequencer.held(),
                     gaps: self.sequencer.gaps(),
-                    calls: self.calls.len() + self.actions.len(),
+                    calls: self.calls.len() + self.actions.len() + self.clearing.waiting(),
                 });
             }
         }
@@ -312,7 +320,8 @@ impl Leader {
                 Reply::Cancel(reply, answer) => drop(reply.send(answer)),
             }
         }
-        self.actions.extend(effects.act);
+        let clearing = &mut self.clearing;
+        self.actions.extend(effects.act.into_iter().filter_map(|action| clearing.take(action)));
         Ok(())
     }
 
@@ -329,9 +338,12 @@ impl Leader {
     }
 
     fn start_calls(&mut self) {
-        while self.calls.len() < self.caller.config.max_calls {
+        while self.calls.len() < self.caller.config.max_calls + self.clearing.under_way() {
             let Some(action) = self.actions.pop_front() else { break };
             self.calls.spawn(self.caller.clone().carry_out(action));
+        }
+        while let Some((attempt, action)) = self.clearing.next() {
+            self.calls.spawn(self.caller.clone().clear(attempt, action));
         }
     }
 

@@ -12,6 +12,7 @@
 //! ```
 
 mod calls;
+mod clearing;
 mod config;
 mod figures;
 mod handle;

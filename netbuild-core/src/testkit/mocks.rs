@@ -140,6 +140,7 @@ mock! {
     impl AttemptControl for AttemptControl {
         async fn heartbeat(&self, attempt: &AttemptId, beat: Heartbeat) -> Result<Order, NotLeading>;
         async fn report(&self, attempt: &AttemptId, report: Report) -> Result<(), NotLeading>;
+        async fn is_live(&self, attempt: &AttemptId) -> Result<bool, NotLeading>;
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use netbuild_core::port::{LedgerError, OutboxError, QueueError};
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 use super::options::SqliteOptions;
 
@@ -206,12 +206,18 @@ pub(super) fn explain_sql(path: PathBuf, error: Arc<rusqlite::Error>, options: &
     }
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy) => SqliteError::Busy { path, waited: options.busy_timeout },
-        Some(ErrorCode::DiskFull) => SqliteError::Full { path },
+        _ if is_full(&error) => SqliteError::Full { path },
         Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             SqliteError::Open { path, source: error }
         }
         _ => SqliteError::Failed { path, source: error },
     }
+}
+
+/// No room for the file, or for the small file of shared memory beside it, which SQLite calls an I/O error.
+fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+        || error.sqlite_error().is_some_and(|failure| failure.extended_code == ffi::SQLITE_IOERR_SHMSIZE)
 }
 
 /// A damaged page, or a row that does not have the columns and types that were written.
@@ -263,7 +269,6 @@ mod tests {
 
     #[test]
     fn before_the_commit_nothing_is_written_and_damage_is_told() {
-        use rusqlite::ffi;
         for (code, expected) in [
             (ffi::SQLITE_FULL, Meaning::NothingWritten),
             (ffi::SQLITE_IOERR, Meaning::NothingWritten),
@@ -277,7 +282,6 @@ mod tests {
 
     #[test]
     fn only_a_commit_that_certainly_did_nothing_is_not_unknown() {
-        use rusqlite::ffi;
         for (code, expected) in [
             (ffi::SQLITE_FULL, Meaning::NothingWritten),
             (ffi::SQLITE_BUSY, Meaning::NothingWritten),
@@ -294,10 +298,10 @@ mod tests {
         let path = Path::new("/data/netbuild.db");
         let options = SqliteOptions::default();
         let faults = [
-            Fault::Sql(failure(rusqlite::ffi::SQLITE_FULL)),
-            Fault::Sql(failure(rusqlite::ffi::SQLITE_BUSY)),
-            Fault::Sql(failure(rusqlite::ffi::SQLITE_CORRUPT)),
-            Fault::Commit(failure(rusqlite::ffi::SQLITE_IOERR)),
+            Fault::Sql(failure(ffi::SQLITE_FULL)),
+            Fault::Sql(failure(ffi::SQLITE_BUSY)),
+            Fault::Sql(failure(ffi::SQLITE_CORRUPT)),
+            Fault::Commit(failure(ffi::SQLITE_IOERR)),
             Fault::unreadable("no build"),
             Fault::Deadline { begun: true },
             Fault::Closed { begun: false },

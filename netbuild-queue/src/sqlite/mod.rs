@@ -41,7 +41,7 @@
 //! # Durability
 //! Journal mode WAL, `synchronous=FULL`: what was answered with Ok survives `kill -9` and a power cut, as far as the disk
 //! keeps what it confirmed. What a crash tore off was never answered; SQLite drops it when the file is opened next,
-//! without a word. One thread a store writes: concurrent callers share one commit, so many small calls cost one sync of
+//! without a word. [`Durability`] can be lowered where a power cut may take answered calls back. One thread a store writes: concurrent callers share one commit, so many small calls cost one sync of
 //! the disk. A call that fails inside such a commit fails alone.
 //!
 //! # Answers
@@ -80,7 +80,7 @@ mod value;
 
 pub use error::SqliteError;
 pub use ledger::SqliteLedger;
-pub use options::SqliteOptions;
+pub use options::{Durability, SqliteOptions};
 pub use outbox::SqliteOutbox;
 pub use queue::SqliteQueue;
 pub use store::SqliteStore;

@@ -10,14 +10,12 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::error::{SqliteError, explain_sql};
 use super::file_system::network_file_system;
-use super::options::SqliteOptions;
+use super::options::{Durability, SqliteOptions};
 use super::schema::{self, Found, MIGRATIONS};
 
 /// Settings of a connection, and what SQLite says when they took effect.
 const SETTINGS: &[(&str, &str, &str)] = &[
     ("journal_mode", "WAL", "wal"),
-    // FULL: each commit is synced. NORMAL lost acknowledged commits in a power cut.
-    ("synchronous", "FULL", "2"),
     // Where fsync stops at the disk's cache (macOS), ask the disk too.
     ("fullfsync", "ON", "1"),
     ("foreign_keys", "ON", "1"),
@@ -27,6 +25,14 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     // After a burst the write-ahead log is cut back to this.
     ("journal_size_limit", "67108864", "67108864"),
 ];
+
+/// The setting that makes a commit durable: FULL syncs the log at each, NORMAL only when it is copied to the file.
+const fn synchronous(durability: Durability) -> (&'static str, &'static str, &'static str) {
+    match durability {
+        Durability::PowerCut => ("synchronous", "FULL", "2"),
+        Durability::ProcessEnd => ("synchronous", "NORMAL", "1"),
+    }
+}
 
 /// Opens or makes the file and brings it to the latest schema.
 ///
@@ -92,7 +98,7 @@ fn keep_private(path: &Path) -> io::Result<()> {
 
 fn set(connection: &Connection, path: &Path, options: &SqliteOptions) -> Result<(), SqliteError> {
     let explain = |error| explain_sql(path.to_owned(), Arc::new(error), options);
-    for &(setting, value, wanted) in SETTINGS {
+    for (setting, value, wanted) in SETTINGS.iter().copied().chain([synchronous(options.durability)]) {
         change(connection, setting, value).map_err(explain)?;
         let found = read(connection, setting).map_err(explain)?;
         if found != wanted {
@@ -140,10 +146,14 @@ mod tests {
     fn all_settings_are_in_effect() {
         let folder = tempfile::tempdir().unwrap();
         let path = locate(&folder.path().join("a.db")).unwrap();
-        let connection = open(&path, &SqliteOptions::default()).unwrap();
-        for (setting, _, wanted) in SETTINGS {
-            assert_eq!(read(&connection, setting).unwrap(), *wanted, "{setting}");
+        for (durability, level) in [(Durability::PowerCut, "2"), (Durability::ProcessEnd, "1")] {
+            let connection = open(&path, &SqliteOptions { durability, ..SqliteOptions::default() }).unwrap();
+            for (setting, _, wanted) in SETTINGS {
+                assert_eq!(read(&connection, setting).unwrap(), *wanted, "{setting}");
+            }
+            assert_eq!(read(&connection, "synchronous").unwrap(), level, "{durability:?}");
         }
+        assert_eq!(SqliteOptions::default().durability, Durability::PowerCut);
     }
 
     #[test]

@@ -24,6 +24,20 @@ pub struct SqliteOptions {
     /// The most bytes of the file, its write-ahead log not counted; past it every write is refused as on a full disk.
     /// Default 64 GiB.
     pub max_file_bytes: u64,
+    /// What is left of answered calls after which kind of crash. Default: all, after every kind.
+    pub durability: Durability,
+}
+
+/// After which kind of crash everything that a store answered with Ok is still there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// Also after a power cut: each commit is synced to the disk (`synchronous=FULL`). It is what the ports promise.
+    #[default]
+    PowerCut,
+    /// After the end of the process at any point, `kill -9` included. A power cut or a crash of the system takes the last
+    /// seconds back (`synchronous=NORMAL`); what is left is whole and in order. Less than the ports promise, so never for
+    /// builds that somebody waits for; for tests, and for what can be made again.
+    ProcessEnd,
 }
 
 impl Default for SqliteOptions {
@@ -37,6 +51,7 @@ impl Default for SqliteOptions {
             busy_timeout: Duration::from_secs(5),
             call_deadline: Duration::from_secs(10),
             max_file_bytes: 64 << 30,
+            durability: Durability::default(),
         }
     }
 }

@@ -1,14 +1,17 @@
 //! What a store says of files that are not as it left them.
 
 use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
 
 use netbuild_core::model::Rank;
 use netbuild_core::port::{Backlog, BuildQuery, History, Lead, LeaderLease, Ledger, LedgerError, Outbox, OutboxError};
-use netbuild_core::port::{Queue, QueueError};
+use netbuild_core::port::{Queue, QueueError, SystemClock};
 use netbuild_core::testkit::ManualClock;
 use netbuild_core::testkit::fixtures::{build, holder, message, publisher};
 use netbuild_queue::sqlite::{SqliteError, SqliteOptions, SqliteStore};
 use rusqlite::Connection;
+use tokio::time::timeout;
 
 use crate::support::{Folder, START, events, open, open_with, text, try_open};
 
@@ -168,6 +171,22 @@ async fn a_full_file_refuses_whole_batches_and_takes_more_once_there_is_room() {
     outbox.published(recorded).await.unwrap();
     let again = outbox.record(&events(recorded + 1..=recorded + 10)).await.unwrap();
     assert_eq!(again[0].place.seq, recorded + 1, "the refused batch took no seq");
+}
+
+#[tokio::test]
+async fn a_file_that_another_process_keeps_to_itself_is_refused_in_bounded_time() {
+    let folder = Folder::new();
+    open(&folder.file()).await.close().await;
+    let other = Connection::open(folder.file()).unwrap();
+    other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").unwrap();
+    let options = SqliteOptions { busy_timeout: Duration::from_millis(100), ..SqliteOptions::default() };
+    let opening = SqliteStore::open(folder.file(), options, Arc::new(SystemClock::new()));
+    let error = timeout(Duration::from_secs(60), opening).await.expect("it does not wait for ever").unwrap_err();
+    assert!(matches!(error, SqliteError::Busy { .. }), "{error:?}");
+    let text = text(&error);
+    assert!(text.contains("netbuild.db was locked by another process for more than 100ms"), "{text}");
+    drop(other);
+    open(&folder.file()).await;
 }
 
 #[tokio::test]

@@ -6,5 +6,7 @@ mod conform;
 mod crash;
 mod files;
 mod forward;
+#[cfg(target_os = "linux")]
+mod needs_root;
 mod support;
 mod thread;

@@ -8,10 +8,11 @@ use object_store::ObjectStore;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::GatewayLimits;
+use super::attempts::Attempts;
 use super::routes::router;
 use super::serve::serve;
 use super::slots::Slots;
+use super::{Caches, GatewayLimits};
 
 /// What a gateway needs.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub struct GatewayParts {
     /// is activated on the word that its files are here. An upload that the end of this process cuts off may leave its
     /// parts (in a folder: files with `#` in their names, which nobody reads); a bucket should expire them.
     pub store: Arc<dyn ObjectStore>,
+    /// The caches of the projects, in the same store or in one of their own.
+    pub caches: Caches,
     /// The scheduler.
     pub control: Arc<dyn AttemptControl>,
     /// Where logs go.
@@ -32,8 +35,8 @@ pub struct GatewayParts {
 
 /// The receiver in the host to which runners talk.
 ///
-/// It has no state of its own: a gateway that is started again with the same parts goes on where the last one ended, and
-/// several may run side by side.
+/// It keeps nothing: a gateway that is started again with the same parts goes on where the last one ended, and several may
+/// run side by side. Each counts what attempts use by itself, from its start on.
 #[derive(Clone, Debug)]
 pub struct Gateway {
     app: Arc<App>,
@@ -58,17 +61,33 @@ impl Gateway {
 #[derive(Debug)]
 pub(super) struct App {
     pub(super) parts: GatewayParts,
+    /// What is remembered of attempts.
+    pub(super) attempts: Attempts,
     /// Room for files.
     pub(super) files: Slots,
+    /// Room for archives of caches, in both directions.
+    pub(super) archives: Slots,
     /// Room for manifests, which are held in memory as a whole.
     pub(super) manifests: Slots,
-    /// Room for log pieces and questions about files.
+    /// Room for log pieces, apart from all else: a log store that hangs holds up logs and no deploy.
+    pub(super) logs: Slots,
+    /// Room for questions about files.
     pub(super) small: Slots,
 }
 
 impl App {
     fn new(parts: GatewayParts) -> Self {
         let files = Slots::new(parts.limits.uploads, parts.limits.account_uploads);
-        App { parts, files, manifests: Slots::new(4, 1), small: Slots::new(64, 8) }
+        let attempts = Attempts::new(Arc::clone(&parts.control), parts.limits.clone());
+        let archives = Slots::new(parts.limits.uploads, parts.limits.account_uploads);
+        App {
+            attempts,
+            files,
+            archives,
+            manifests: Slots::new(4, 1),
+            logs: Slots::new(64, 8),
+            small: Slots::new(64, 8),
+            parts,
+        }
     }
 }

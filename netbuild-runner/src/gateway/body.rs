@@ -1,5 +1,6 @@
 //! Reading the body of a request within its bounds.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
@@ -8,6 +9,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 
+use super::attempts::Standing;
 use super::refusal::Refusal;
 
 /// How long the rest of a body that is too large is read and dropped. Closing the connection at once would make the
@@ -23,13 +25,21 @@ pub(super) struct Incoming {
     left: u64,
     limit: u64,
     idle: Duration,
+    /// Whose quota it counts to.
+    payer: Option<Arc<Standing>>,
 }
 
 impl Incoming {
     /// The body of a request, at most `limit` bytes, with pauses of at most `idle`.
     pub(super) fn new(request: Request, limit: u64, idle: Duration) -> Self {
         let body: Body = request.into_body();
-        Incoming { stream: body.into_data_stream(), ahead: Bytes::new(), left: limit, limit, idle }
+        Incoming { stream: body.into_data_stream(), ahead: Bytes::new(), left: limit, limit, idle, payer: None }
+    }
+
+    /// Its bytes count to the quota of an attempt.
+    pub(super) fn paid_by(mut self, payer: &Arc<Standing>) -> Self {
+        self.payer = Some(Arc::clone(payer));
+        self
     }
 
     /// The next `bytes` bytes; fewer only at the end.
@@ -63,17 +73,20 @@ impl Incoming {
         let next =
             tokio::time::timeout(self.idle, self.stream.next()).await.map_err(|_| Refusal::Deadline(self.idle))?;
         let Some(piece) = next.transpose().map_err(|_| Refusal::Cut)? else { return Ok(None) };
-        match self.left.checked_sub(piece.len() as u64) {
-            Some(left) => self.left = left,
-            None => {
-                self.discard().await;
-                return Err(Refusal::TooLarge { limit: self.limit });
-            }
+        let taken = self.take(piece.len());
+        if taken.is_err() {
+            self.discard().await;
         }
-        Ok(Some(piece))
+        taken.map(|()| Some(piece))
     }
 
-    async fn discard(&mut self) {
+    fn take(&mut self, bytes: usize) -> Result<(), Refusal> {
+        self.left = self.left.checked_sub(bytes as u64).ok_or(Refusal::TooLarge { limit: self.limit })?;
+        self.payer.as_ref().map_or(Ok(()), |payer| payer.spend_bytes(bytes))
+    }
+
+    /// Reads the rest and drops it, before a refusal that does not need the body.
+    pub(super) async fn discard(&mut self) {
         let rest = async { while let Some(Ok(_)) = self.stream.next().await {} };
         // Past the time the sender has to live with a broken connection.
         let _ = tokio::time::timeout(DISCARD, rest).await;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::{StatusCode, Uri};
+use axum::http::{StatusCode, Uri, header};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{post, put};
 use axum::{Json, Router};
 use netbuild_core::model::{AttemptId, Digest};
@@ -14,8 +14,9 @@ use netbuild_core::port::{Heartbeat, Order};
 use tracing::Instrument;
 
 use super::app::App;
-use super::auth::Caller;
+use super::auth::{Caller, LiveCaller};
 use super::body::Incoming;
+use super::deploy::check_report;
 use super::manifest::{missing, store_manifest};
 use super::refusal::{Refusal, within};
 use super::tenant_store::TenantStore;
@@ -41,6 +42,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/v1/files/{digest}", put(file))
         .route("/v1/manifest", put(manifest))
         .route("/v1/report", post(report))
+        .merge(super::cache::routes())
         .fallback(async || Refusal::NoRoute)
         .method_not_allowed_fallback(async || Refusal::NoMethod)
         .layer(middleware::from_fn(in_span))
@@ -55,42 +57,60 @@ async fn in_span(request: Request, next: Next) -> Response {
 
 async fn heartbeat(
     State(app): State<Arc<App>>,
-    Caller { attempt, .. }: Caller,
+    Caller { attempt, place, .. }: Caller,
     request: Request,
-) -> Answer<HeartbeatResponse> {
+) -> Result<Response, Refusal> {
     let limits = &app.parts.limits;
+    let standing = app.attempts.of(&attempt);
+    app.attempts.count(&standing)?;
     within(limits.request, async {
         let beat: HeartbeatRequest = Incoming::new(request, HEARTBEAT_BYTES, limits.idle).json().await?;
         let order = app.parts.control.heartbeat(&attempt, Heartbeat { phase: beat.phase }).await?;
-        Ok(Json(match order {
+        Ok(match order {
             Order::Continue { lease } => {
-                HeartbeatResponse::Continue { lease_millis: u64::try_from(lease.as_millis()).unwrap_or(u64::MAX) }
+                standing.lives();
+                place.admit(&attempt)?;
+                let lease_millis = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
+                Json(HeartbeatResponse::Continue { lease_millis }).into_response()
             }
-            Order::Stop => HeartbeatResponse::Stop,
-        }))
+            // It says little more, and a connection for that is soon made.
+            Order::Stop => ([(header::CONNECTION, "close")], Json(HeartbeatResponse::Stop)).into_response(),
+        })
     })
     .await
 }
 
+/// Takes a report: of a live attempt, and only when the deploy that it names is here. A report of an attempt that is over is
+/// answered as if it were taken, so that nobody repeats it, and has no effect.
 async fn report(
     State(app): State<Arc<App>>,
     Caller { attempt, .. }: Caller,
     request: Request,
 ) -> Result<StatusCode, Refusal> {
     let limits = &app.parts.limits;
+    let standing = app.attempts.of(&attempt);
+    app.attempts.count(&standing)?;
     within(limits.request, async {
         let report = Incoming::new(request, REPORT_BYTES, limits.idle).json().await?;
-        app.parts.control.report(&attempt, report).await?;
+        if app.attempts.is_live(&attempt, &standing).await? {
+            check_report(&tenant(&app, &attempt), &standing, &report, limits).await?;
+            app.parts.control.report(&attempt, report).await?;
+            standing.is_over();
+        }
         Ok(StatusCode::NO_CONTENT)
     })
     .await
 }
 
-async fn log(State(app): State<Arc<App>>, Caller { attempt, .. }: Caller, request: Request) -> Answer<LogResponse> {
+async fn log(
+    State(app): State<Arc<App>>,
+    LiveCaller { attempt, .. }: LiveCaller,
+    request: Request,
+) -> Answer<LogResponse> {
     let limits = &app.parts.limits;
     let from = offset(request.uri())?;
     within(limits.request, async {
-        let _slot = app.small.take(&attempt.build.account).await;
+        let _slot = app.logs.take(&attempt.build.account).await;
         let bytes = Incoming::new(request, limits.log_bytes, limits.idle).whole().await?;
         let next = match bytes.is_empty() {
             true => app.parts.logs.next_offset(&attempt).await?,
@@ -103,7 +123,7 @@ async fn log(State(app): State<Arc<App>>, Caller { attempt, .. }: Caller, reques
 
 async fn files_missing(
     State(app): State<Arc<App>>,
-    Caller { attempt, .. }: Caller,
+    LiveCaller { attempt, .. }: LiveCaller,
     request: Request,
 ) -> Answer<MissingResponse> {
     let limits = &app.parts.limits;
@@ -118,29 +138,33 @@ async fn files_missing(
 
 async fn file(
     State(app): State<Arc<App>>,
-    Caller { attempt, .. }: Caller,
+    LiveCaller { attempt, standing, .. }: LiveCaller,
     digest: Result<Path<Digest>, PathRejection>,
     request: Request,
 ) -> Result<StatusCode, Refusal> {
     let limits = &app.parts.limits;
     let Path(digest) = digest
         .map_err(|_| Refusal::Invalid("a file is named by its digest: 64 lower-case hexadecimal digits".to_owned()))?;
+    standing.spend_upload()?;
     let _slot = within(limits.upload, async { Ok(app.files.take(&attempt.build.account).await) }).await?;
-    let body = Incoming::new(request, limits.file_bytes, limits.idle);
-    store_file(&tenant(&app, &attempt), digest, body, limits.upload).await?;
+    let body = Incoming::new(request, limits.file_bytes, limits.idle).paid_by(&standing);
+    let tenant = tenant(&app, &attempt);
+    store_file(&*tenant.store, &tenant.file(&digest), digest, body, limits.upload).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn manifest(
     State(app): State<Arc<App>>,
-    Caller { attempt, .. }: Caller,
+    LiveCaller { attempt, standing, .. }: LiveCaller,
     request: Request,
 ) -> Answer<ManifestResponse> {
     let limits = &app.parts.limits;
+    standing.spend_upload()?;
     within(limits.upload, async {
         let _slot = app.manifests.take(&attempt.build.account).await;
-        let bytes = Incoming::new(request, limits.manifest_bytes, limits.idle).whole().await?;
-        let digest = store_manifest(&tenant(&app, &attempt), &bytes).await?;
+        let body = Incoming::new(request, limits.manifest_bytes, limits.idle).paid_by(&standing);
+        let (digest, stored) = store_manifest(&tenant(&app, &attempt), &body.whole().await?, limits).await?;
+        standing.remember(digest, stored);
         Ok(Json(ManifestResponse { digest }))
     })
     .await

@@ -13,10 +13,14 @@ pub(super) struct TenantStore {
     prefix: String,
 }
 
+/// What the keys of everything of one project begin with.
+pub(super) fn tenant_prefix(account: &AccountId, project: &ProjectId) -> String {
+    format!("{}/{}", Digest::of(account.as_str()), Digest::of(project.as_str()))
+}
+
 impl TenantStore {
     pub(super) fn new(store: &Arc<dyn ObjectStore>, account: &AccountId, project: &ProjectId) -> Self {
-        let prefix = format!("{}/{}", Digest::of(account.as_str()), Digest::of(project.as_str()));
-        TenantStore { store: Arc::clone(store), prefix }
+        TenantStore { store: Arc::clone(store), prefix: tenant_prefix(account, project) }
     }
 
     /// The key of a file.

@@ -19,7 +19,7 @@ use super::log::{self, Log};
 use super::phases::Phases;
 use super::progress::Progress;
 use super::stop::{self, Stop, StopReason};
-use super::{backoff, group};
+use super::{backoff, disk, group};
 
 /// How long log and report may take once there is no lease any more.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -43,7 +43,7 @@ pub(super) async fn run(claim: &Claim, job: Job, clock: Arc<dyn Clock>) -> io::R
     tasks.spawn(run_limit(job.rules.run, stop.clone()));
     let heartbeat = Heartbeat {
         client: client.clone(),
-        clock,
+        clock: Arc::clone(&clock),
         phase: progress.watch(),
         lease: job.rules.lease,
         stop: stop.clone(),
@@ -54,13 +54,15 @@ pub(super) async fn run(claim: &Claim, job: Job, clock: Arc<dyn Clock>) -> io::R
     let mut shipping = JoinSet::new();
     shipping.spawn(log::ship(client.clone(), claim.path(AttemptFolder::LOG), log_is_whole.clone()));
 
-    let log = Arc::new(Log::create(&claim.path(AttemptFolder::LOG), masker(&job), job.rules.log_bytes)?);
+    let masker = masker(&job);
+    let log = Arc::new(Log::create(&claim.path(AttemptFolder::LOG), masker.another(), &job.rules, Arc::clone(&clock))?);
     let mut phases = Phases {
         folder: claim.folder(),
         job: &job,
         client: &client,
         log: Arc::clone(&log),
         progress: &progress,
+        clock: &*clock,
         stop: &stop,
         confirmed: is_confirmed,
         commit: None,
@@ -69,10 +71,15 @@ pub(super) async fn run(claim: &Claim, job: Job, clock: Arc<dyn Clock>) -> io::R
     let commit = phases.commit;
     group::kill(job.user).await;
 
-    let log_bytes = log.finish()?;
-    let outcome = masked(stop::outcome(end, *progress.watch().borrow()), &masker(&job));
+    // A log whose end is lost costs a success: who reads it must not take it for whole.
+    let (end, log_bytes) = match log.finish() {
+        Ok(bytes) => (end, bytes),
+        Err(error) => (end.and_then(|_| Err(disk::failure(&error).into())), length(claim)),
+    };
+    let end = end.map_err(|halt| disk::judged(halt, claim.folder()));
+    let outcome = masked(stop::outcome(end, *progress.watch().borrow()), &masker);
     let report = Report { outcome, phases: progress.finish(), commit, log_bytes };
-    claim.end(&report)?;
+    let recorded = claim.end(&report);
 
     log_is_whole.cancel();
     // The log before the report, so that who hears of the end finds the whole log.
@@ -89,7 +96,13 @@ pub(super) async fn run(claim: &Claim, job: Job, clock: Arc<dyn Clock>) -> io::R
         () = too_late => {}
     }
     tasks.shutdown().await;
-    Ok(())
+    // Without a record the report was all there is; meanwhile the disk may have got room.
+    recorded.or_else(|_| claim.end(&report))
+}
+
+/// How much of the log came to the disk.
+fn length(claim: &Claim) -> u64 {
+    std::fs::metadata(claim.path(AttemptFolder::LOG)).map_or(0, |meta| meta.len())
 }
 
 /// The report of a runner that could not do its work.

@@ -17,6 +17,14 @@ pub(super) async fn run<T: Send + 'static>(
     stop: &Stop,
     work: impl FnOnce(&AtomicBool) -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Halt> {
+    run_until(stop.asked(), work).await.map_err(Halt::Stopped)?.map_err(Halt::Failed)
+}
+
+/// Runs `work` as [`run`] does, until it ends or `over` does, whose answer is the error then.
+pub(super) async fn run_until<T: Send + 'static, O>(
+    over: impl Future<Output = O>,
+    work: impl FnOnce(&AtomicBool) -> Result<T, Failure> + Send + 'static,
+) -> Result<Result<T, Failure>, O> {
     let interrupt = Arc::new(AtomicBool::new(false));
     let mut thread = tokio::task::spawn_blocking({
         let interrupt = Arc::clone(&interrupt);
@@ -24,15 +32,14 @@ pub(super) async fn run<T: Send + 'static>(
     });
     tokio::select! {
         biased;
-        reason = stop.asked() => {
+        over = over => {
             interrupt.store(true, Ordering::Relaxed);
             let _late = tokio::time::timeout(NOTICE, &mut thread).await;
-            Err(Halt::Stopped(reason))
+            Err(over)
         }
-        done = &mut thread => match done {
-            Ok(done) => Ok(done?),
-            Err(error) => Err(Failure::new(Cause::RunnerBroken, format!("a part of the runner ended: {error}")).into()),
-        },
+        done = &mut thread => Ok(done.unwrap_or_else(|error| {
+            Err(Failure::new(Cause::RunnerBroken, format!("a part of the runner ended: {error}")))
+        })),
     }
 }
 

@@ -40,12 +40,13 @@ pub(super) struct Call<'a> {
 pub(super) async fn run(call: Call<'_>, log: Arc<Log>, stop: &Stop) -> Result<(), Halt> {
     let (mut child, output) = start(&call).map_err(|error| not_started(&error))?;
     let mut pump = JoinSet::new();
-    pump.spawn(copy(output, log));
+    pump.spawn(copy(output, Arc::clone(&log)));
 
     let end = wait(&mut child, &mut pump, stop).await;
     if let End::Stopped(reason) = end {
         group::end(grace(reason, call.rules), call.user).await;
     }
+    log.hurry();
     let log = drain(&mut pump, call.user).await;
     match end {
         End::Stopped(reason) => Err(Halt::Stopped(reason)),
@@ -140,7 +141,7 @@ async fn copy(mut output: Receiver, log: Arc<Log>) -> Result<(), Failure> {
     loop {
         match output.read(&mut buffer).await.map_err(failed)? {
             0 => return Ok(()),
-            length => log.write(&buffer[..length]).map_err(failed)?,
+            length => log.write(&buffer[..length]).await.map_err(failed)?,
         }
     }
 }

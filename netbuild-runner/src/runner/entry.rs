@@ -9,13 +9,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use netbuild_core::model::Job;
-use netbuild_core::port::{Clock, SystemClock};
+use netbuild_core::model::{Job, Outcome, Report};
+use netbuild_core::port::Clock;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::clock::BootClock;
 use super::confine::confine;
 use super::intake::{Claim, NoClaim};
-use super::{attempt, group};
+use super::{attempt, disk, group};
 
 /// The first argument of a process that shall be a runner; the second is the attempt's folder.
 pub const RUNNER_ARGUMENT: &str = "netbuild-runner";
@@ -86,8 +87,10 @@ fn be_runner(folder: &Path) -> Result<(), NoClaim> {
         Err(why) => return Ok(claim.end(&attempt::broken(why))?),
     };
     group::lead()?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    claim.begin(clock.now())?;
+    let clock: Arc<dyn Clock> = Arc::new(BootClock::default());
+    if let Err(error) = claim.begin(clock.now()) {
+        return Ok(claim.end(&Report::of(Outcome::Failed(disk::failure(&error))))?);
+    }
     confine()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let done = runtime.block_on(run(&claim, job, clock));
@@ -99,13 +102,13 @@ fn be_runner(folder: &Path) -> Result<(), NoClaim> {
 /// Runs the attempt so that also an error or a panic leaves a record.
 async fn run(claim: &Claim, job: Job, clock: Arc<dyn Clock>) -> io::Result<()> {
     let user = job.user;
-    let why = match AssertUnwindSafe(attempt::run(claim, job, clock)).catch_unwind().await {
+    let report = match AssertUnwindSafe(attempt::run(claim, job, clock)).catch_unwind().await {
         Ok(Ok(())) => return Ok(()),
-        Ok(Err(error)) => format!("the attempt's folder could not be written: {error}"),
-        Err(_) => "the runner panicked; its standard error says where".to_owned(),
+        Ok(Err(error)) => Report::of(Outcome::Failed(disk::failure(&error))),
+        Err(_) => attempt::broken("the runner panicked; its standard error says where"),
     };
     group::kill(user).await;
-    claim.end(&attempt::broken(why))
+    claim.end(&report)
 }
 
 /// Reads the job, and leaves nothing to read for anybody else.

@@ -1,5 +1,6 @@
 //! The gateway, as the runner talks to it: one request, one deadline, one typed answer.
 
+use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,8 +11,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 
 use super::backoff;
+use super::hashing::Hashing;
 use crate::protocol::{
-    HeartbeatRequest, HeartbeatResponse, LogResponse, ManifestResponse, MissingRequest, MissingResponse,
+    BrokenCacheRequest, FindCacheRequest, FindCacheResponse, HeartbeatRequest, HeartbeatResponse, LogResponse,
+    ManifestResponse, MissingRequest, MissingResponse, SaveCacheRequest,
 };
 
 /// The deadline of small requests.
@@ -38,6 +41,9 @@ pub(super) enum GatewayError {
     /// It refused; asking again is pointless.
     #[error("the gateway refused with {status}: {text}")]
     Refused { status: StatusCode, text: String },
+    /// The disk on its side is full; asking again soon is pointless.
+    #[error("a disk behind the gateway is full: {text}")]
+    Full { text: String },
     /// The file to send cannot be read.
     #[error("the file cannot be read")]
     File(#[source] std::io::Error),
@@ -48,7 +54,7 @@ impl GatewayError {
     pub(super) fn ask_again(&self) -> bool {
         match self {
             GatewayError::Unanswered(_) | GatewayError::Busy(_) => true,
-            GatewayError::Refused { .. } | GatewayError::File(_) => false,
+            GatewayError::Refused { .. } | GatewayError::Full { .. } | GatewayError::File(_) => false,
         }
     }
 }
@@ -96,25 +102,67 @@ impl GatewayClient {
 
     /// Uploads a file.
     pub(super) async fn put_file(&self, digest: Digest, path: &Path, bytes: u64) -> Result<(), GatewayError> {
-        let file = tokio::fs::File::open(path).await.map_err(GatewayError::File)?;
-        let request = self
-            .put(&format!("v1/files/{digest}"))
-            .header(reqwest::header::CONTENT_LENGTH, bytes)
-            .timeout(TURN + Duration::from_secs(bytes / SLOWEST))
-            .body(Body::from(file));
-        send(request).await.map(drop)
+        self.upload(&format!("v1/files/{digest}"), path, bytes).await
+    }
+
+    /// Asks for the entry of a cache.
+    pub(super) async fn find_cache(&self, cache: &FindCacheRequest) -> Result<FindCacheResponse, GatewayError> {
+        read(self.post("v1/caches/find").json(cache)).await
+    }
+
+    /// Downloads a cache's archive of `bytes` bytes to `path`. Tells the digest of what came, which is at most a little
+    /// more than that.
+    pub(super) async fn get_archive(&self, archive: Digest, bytes: u64, path: &Path) -> Result<Digest, GatewayError> {
+        let url = self.url(&format!("v1/caches/archives/{archive}"));
+        let request = self.prepare(self.http.get(url)).timeout(transfer(bytes));
+        let mut response = send(request).await?;
+        let mut file = Hashing::new(std::fs::File::create(path).map_err(GatewayError::File)?);
+        let mut left = bytes;
+        while let Some(chunk) = response.chunk().await.map_err(GatewayError::Unanswered)? {
+            // A chunk is what one read brings: to write it does not hold anybody up.
+            file.write_all(&chunk).map_err(GatewayError::File)?;
+            match left.checked_sub(chunk.len() as u64) {
+                Some(rest) => left = rest,
+                None => break,
+            }
+        }
+        Ok(file.finish().1)
+    }
+
+    /// Uploads a cache's archive.
+    pub(super) async fn put_archive(&self, archive: Digest, path: &Path, bytes: u64) -> Result<(), GatewayError> {
+        self.upload(&format!("v1/caches/archives/{archive}"), path, bytes).await
+    }
+
+    /// Makes an uploaded archive the entry of its key.
+    pub(super) async fn save_cache(&self, entry: &SaveCacheRequest) -> Result<(), GatewayError> {
+        send(self.put("v1/caches/entry").json(entry)).await.map(drop)
+    }
+
+    /// Says that an entry cannot be used.
+    pub(super) async fn broken_cache(&self, entry: &BrokenCacheRequest) -> Result<(), GatewayError> {
+        send(self.post("v1/caches/broken").json(entry)).await.map(drop)
     }
 
     /// Uploads a manifest; tells the digest under which the gateway stored it.
     pub(super) async fn put_manifest(&self, manifest: Bytes) -> Result<Digest, GatewayError> {
-        let length = manifest.len() as u64;
-        let request = self.put("v1/manifest").timeout(TURN + Duration::from_secs(length / SLOWEST)).body(manifest);
+        let request = self.put("v1/manifest").timeout(transfer(manifest.len() as u64)).body(manifest);
         Ok(read::<ManifestResponse>(request).await?.digest)
     }
 
     /// Reports the end.
     pub(super) async fn report(&self, report: &Report) -> Result<(), GatewayError> {
         send(self.post("v1/report").json(report)).await.map(drop)
+    }
+
+    async fn upload(&self, url: &str, path: &Path, bytes: u64) -> Result<(), GatewayError> {
+        let file = tokio::fs::File::open(path).await.map_err(GatewayError::File)?;
+        let request = self
+            .put(url)
+            .header(reqwest::header::CONTENT_LENGTH, bytes)
+            .timeout(transfer(bytes))
+            .body(Body::from(file));
+        send(request).await.map(drop)
     }
 
     fn post(&self, path: &str) -> RequestBuilder {
@@ -136,13 +184,28 @@ impl GatewayClient {
     }
 }
 
+/// How long to wait for the transfer of so many bytes.
+fn transfer(bytes: u64) -> Duration {
+    TURN + Duration::from_secs(bytes / SLOWEST)
+}
+
 /// Repeats a request as long as that may help. It is unbounded: the caller stops it, at the latest at the run limit or
 /// the lease's end.
-pub(super) async fn insist<T>(mut call: impl AsyncFnMut() -> Result<T, GatewayError>) -> Result<T, GatewayError> {
+pub(super) async fn insist<T>(call: impl AsyncFnMut() -> Result<T, GatewayError>) -> Result<T, GatewayError> {
+    try_times(u32::MAX, call).await
+}
+
+/// Makes a request, and up to `times` in all as long as that may help.
+pub(super) async fn try_times<T>(
+    times: u32,
+    mut call: impl AsyncFnMut() -> Result<T, GatewayError>,
+) -> Result<T, GatewayError> {
     let mut repetition = 0;
     loop {
         match call().await {
-            Err(error) if error.ask_again() => tokio::time::sleep(backoff::pause(repetition)).await,
+            Err(error) if error.ask_again() && repetition + 1 < times => {
+                tokio::time::sleep(backoff::pause(repetition)).await;
+            }
             answer => return answer,
         }
         repetition += 1;
@@ -158,6 +221,8 @@ async fn send(request: RequestBuilder) -> Result<Response, GatewayError> {
     let status = response.status();
     if status.is_success() {
         Ok(response)
+    } else if status == StatusCode::INSUFFICIENT_STORAGE {
+        Err(GatewayError::Full { text: refusal(response).await })
     } else if status.is_server_error() || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
     {
         Err(GatewayError::Busy(status))

@@ -13,6 +13,9 @@ use super::lease::Lease;
 use super::stop::{Stop, StopReason};
 use crate::protocol::HeartbeatResponse;
 
+/// How often the clock is looked at while nothing else happens.
+const STEP: Duration = Duration::from_secs(1);
+
 /// What a heartbeat needs.
 #[derive(Debug)]
 pub(super) struct Heartbeat {
@@ -42,24 +45,62 @@ impl Heartbeat {
         loop {
             let sent = self.clock.monotonic();
             let phase = *self.phase.borrow_and_update();
-            match tokio::time::timeout(lease.patience(sent), self.client.heartbeat(phase)).await {
-                Ok(Ok(HeartbeatResponse::Continue { lease_millis })) => {
+            let answer = tokio::select! {
+                biased;
+                answer = self.client.heartbeat(phase) => answer.ok(),
+                () = until(self.clock.as_ref(), sent + lease.patience(sent)) => None,
+            };
+            match answer {
+                Some(HeartbeatResponse::Continue { lease_millis }) => {
                     lease.answered(sent, Duration::from_millis(lease_millis));
-                    self.confirmed.send_replace(true);
                 }
-                Ok(Ok(HeartbeatResponse::Stop)) => return StopReason::Ordered,
+                Some(HeartbeatResponse::Stop) => return StopReason::Ordered,
                 // A refusal is no order: only the lease's end ends a build that was let begin.
-                Ok(Err(_)) | Err(_) => lease.unanswered(),
+                None => lease.unanswered(),
             }
             let now = self.clock.monotonic();
             if lease.left(now).is_zero() {
                 return StopReason::LeaseLost;
             }
-            let pause = tokio::time::sleep(lease.pause(now));
+            // Not before: the answer may be as old as the lease, when the machine stood still meanwhile.
+            if lease.is_answered() {
+                self.confirmed.send_replace(true);
+            }
             tokio::select! {
-                () = pause => {}
+                () = until(self.clock.as_ref(), now + lease.pause(now)) => {}
                 Ok(()) = self.phase.changed() => {}
             }
         }
+    }
+}
+
+/// Waits until a time of the clock. Timers stand still while the machine is suspended, and the clock of leases does not: so it
+/// is looked at every [`STEP`].
+async fn until(clock: &dyn Clock, at: Duration) {
+    loop {
+        let left = at.saturating_sub(clock.monotonic());
+        if left.is_zero() {
+            return;
+        }
+        tokio::time::sleep(left.min(STEP)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use netbuild_core::testkit::ManualClock;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_machine_that_was_suspended_notices_the_time_that_passed() {
+        let (clock, begun) = (ManualClock::default(), Instant::now());
+        let suspended = async {
+            tokio::time::sleep(STEP * 3 / 2).await;
+            clock.advance(Duration::from_secs(60 * 60));
+        };
+        tokio::join!(until(&clock, Duration::from_secs(60)), suspended);
+        assert_eq!(begun.elapsed(), STEP * 2, "at the next look, and not after a minute more");
     }
 }

@@ -10,6 +10,9 @@ use netbuild_core::model::{AttemptFolder, AttemptId, AttemptMark, ExitRecord, Re
 use super::proc_stat::ProcStat;
 use super::record;
 
+/// The room that is kept for the exit record, in bytes: an evidence of 4 KiB, escaped, and some phases.
+const MAX_RECORD_BYTES: usize = 64 << 10;
+
 /// An attempt's folder that is this runner's for life.
 #[derive(Debug)]
 pub(super) struct Claim {
@@ -70,8 +73,9 @@ impl Claim {
         self.folder.join(name)
     }
 
-    /// Writes down who the runner is: from now on the attempt has begun.
+    /// Writes down who the runner is: from now on the attempt has begun. The room for its end is taken before.
     pub(super) fn begin(&self, now: Timestamp) -> io::Result<()> {
+        record::reserve(&self.folder, AttemptFolder::EXIT, MAX_RECORD_BYTES)?;
         let pid = std::process::id();
         let stat = i32::try_from(pid).ok().and_then(ProcStat::of).ok_or_else(|| io::Error::other("no /proc here"))?;
         let identity = RunnerIdentity {

@@ -32,6 +32,11 @@ impl Lease {
         self.answered = false;
     }
 
+    /// Whether the last heartbeat was answered.
+    pub(super) fn is_answered(&self) -> bool {
+        self.answered
+    }
+
     /// How long the runner may still work; zero: it must stop. A tenth of the lease is kept back for the stopping.
     pub(super) fn left(&self, now: Duration) -> Duration {
         let usable = self.length - self.length / 10;

@@ -1,13 +1,18 @@
 //! The attempt's log: written masked and bounded by the runner, sent to the gateway from the file.
+//!
+//! A flood costs neither memory nor the scheduler anything: what comes too fast waits in the command's pipe, what is too
+//! much is dropped, and the gateway is sent the file at its own pace.
 
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use netbuild_core::log::{LogWriter, Masker, read_log};
+use netbuild_core::log::{LogBounds, LogWriter, Masker, RateBound, read_log};
+use netbuild_core::model::JobRules;
+use netbuild_core::port::Clock;
 use tokio_util::sync::CancellationToken;
 
 use super::gateway_client::GatewayClient;
@@ -27,28 +32,71 @@ const LAST: Duration = Duration::from_secs(10);
 /// The log while the attempt writes it.
 #[derive(Debug)]
 pub(super) struct Log {
-    writer: Mutex<Option<LogWriter<File>>>,
+    writing: Mutex<Option<Writing>>,
+    clock: Arc<dyn Clock>,
+    hurry: CancellationToken,
+}
+
+#[derive(Debug)]
+struct Writing {
+    writer: LogWriter<File>,
+    rate: RateBound,
+    /// Whether what came in so far ends with a line.
+    at_line_start: bool,
 }
 
 impl Log {
     /// A new log at `path`.
-    pub(super) fn create(path: &Path, masker: Masker, max_bytes: u64) -> io::Result<Self> {
+    pub(super) fn create(path: &Path, masker: Masker, rules: &JobRules, clock: Arc<dyn Clock>) -> io::Result<Self> {
         let file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
-        Ok(Log { writer: Mutex::new(Some(LogWriter::new(file, masker, max_bytes))) })
+        let writer = LogWriter::new(file, masker, LogBounds::from(rules));
+        let writing = Writing { writer, rate: RateBound::new(rules.log_bytes_per_second), at_line_start: true };
+        Ok(Log { writing: Mutex::new(Some(writing)), clock, hurry: CancellationToken::new() })
     }
 
-    /// Writes what the command printed. After [`finish`](Self::finish) it takes nothing more.
-    pub(super) fn write(&self, bytes: &[u8]) -> io::Result<()> {
-        match self.writer.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-            Some(writer) => writer.write_all(bytes),
-            None => Err(io::Error::other("the log is finished")),
+    /// Writes what the command printed, and then waits for as long as the log's rate asks. What is dropped past a bound
+    /// costs no time. After [`finish`](Self::finish) it takes nothing more.
+    pub(super) async fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        let pause = self.put(bytes)?;
+        if !pause.is_zero() {
+            // The command's end comes early; either way the log goes on.
+            let _hurry = tokio::time::timeout(pause, self.hurry.cancelled()).await;
         }
+        Ok(())
+    }
+
+    /// Writes a line of the runner's own, `[netbuild: TEXT]`, without waiting. The text has no line feed.
+    pub(super) fn say(&self, text: &str) -> io::Result<()> {
+        let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(Writing { writer, at_line_start, .. }) = writing.as_mut() else {
+            return Err(io::Error::other("the log is finished"));
+        };
+        let before = if std::mem::replace(at_line_start, true) { "" } else { "\n" };
+        writer.write_all(format!("{before}[netbuild: {text}]\n").as_bytes())
+    }
+
+    /// Lets nobody wait any more: the command is over, and what is left of its output is a pipe full.
+    pub(super) fn hurry(&self) {
+        self.hurry.cancel();
+    }
+
+    fn put(&self, bytes: &[u8]) -> io::Result<Duration> {
+        let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(Writing { writer, rate, at_line_start }) = writing.as_mut() else {
+            return Err(io::Error::other("the log is finished"));
+        };
+        if let Some(last) = bytes.last() {
+            *at_line_start = *last == b'\n';
+        }
+        let before = writer.offset();
+        writer.write_all(bytes)?;
+        Ok(rate.take(writer.offset() - before, self.clock.monotonic()))
     }
 
     /// Ends the log, brings it to the disk, and tells its length.
     pub(super) fn finish(&self) -> io::Result<u64> {
-        match self.writer.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            Some(writer) => {
+        match self.writing.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(Writing { writer, .. }) => {
                 let (file, length) = writer.finish()?;
                 file.sync_all()?;
                 Ok(length)
@@ -62,8 +110,9 @@ impl Log {
 /// Nothing waits for it meanwhile: a gateway that takes no log costs no build.
 pub(super) async fn ship(client: GatewayClient, path: PathBuf, over: CancellationToken) {
     let mut next = 0;
-    while !over.is_cancelled() {
-        let pause = match send(&client, &path, &mut next).await {
+    // A request that hangs when the log is whole is not waited for: it is sent again with the rest.
+    while let Some(sent) = over.run_until_cancelled(send(&client, &path, &mut next)).await {
+        let pause = match sent {
             Sent::Something => continue,
             Sent::Nothing => LOOK,
             Sent::Refused => REFUSED,

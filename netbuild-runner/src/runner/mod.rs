@@ -19,21 +19,26 @@
 //! | it ends with another code, or by a signal | | `command_failed`, `command_killed` |
 //! | the gateway orders to stop, or the runner gets TERM | TERM, grace, KILL | `cancelled` |
 //! | no answer from the gateway until the lease ends | TERM, short grace, KILL | `lease_lost` |
+//! | a disk of the machine is full | | `out_of_disk` when the build has filled it, `host_disk` otherwise; `upload_failed` when it is the origin's |
 //! | the run limit passes | TERM, grace, KILL | `run_timeout`; `source_unavailable` or `upload_failed` when the command was not at work |
 
 mod admit;
 mod attempt;
 mod backoff;
 mod blocking;
+mod cache;
+mod clock;
 mod collect;
 mod command;
 mod confine;
 mod cookie;
+mod disk;
 mod entry;
 mod environment;
 mod fetch;
 mod gateway_client;
 mod group;
+mod hashing;
 mod heartbeat;
 mod intake;
 mod lease;
@@ -49,4 +54,5 @@ mod stop;
 mod upload;
 mod user;
 
+pub use cache::{ArchiveError, Bounds, Contents, Header, Refused, Why, inspect};
 pub use entry::{RUNNER_ARGUMENT, dispatch, main_from_stdin};

@@ -1,4 +1,4 @@
-//! The four phases of an attempt, in order.
+//! The phases of an attempt, in order.
 
 use std::fs::DirBuilder;
 use std::io;
@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use netbuild_core::model::{AttemptFolder, Cause, DeployInfo, Failure, Job, RunPhase};
+use netbuild_core::port::Clock;
 use tokio::sync::watch;
 
+use super::cache::{Caches, Header as CacheHeader, Places};
 use super::collect::collect;
 use super::command::{self, Call};
 use super::environment::{Surroundings, environment};
@@ -16,7 +18,7 @@ use super::fetch::fetch;
 use super::gateway_client::GatewayClient;
 use super::log::Log;
 use super::progress::Progress;
-use super::stop::{Halt, Stop};
+use super::stop::{self, Halt, Stop};
 use super::upload::upload;
 use super::{blocking, cookie, user};
 
@@ -26,6 +28,9 @@ const HOME: &str = "home";
 /// Its folder for temporary files, in the attempt's folder.
 const TEMPORARY: &str = "tmp";
 
+/// The folder for archives of caches, in the attempt's folder.
+const CACHES: &str = "caches";
+
 /// What the phases need, and what they learn on their way.
 #[derive(Debug)]
 pub(super) struct Phases<'a> {
@@ -34,6 +39,7 @@ pub(super) struct Phases<'a> {
     pub(super) client: &'a GatewayClient,
     pub(super) log: Arc<Log>,
     pub(super) progress: &'a Progress,
+    pub(super) clock: &'a dyn Clock,
     pub(super) stop: &'a Stop,
     /// Whether the gateway has let the attempt go on once.
     pub(super) confirmed: watch::Receiver<bool>,
@@ -46,15 +52,12 @@ impl Phases<'_> {
     pub(super) async fn run(&mut self) -> Result<Option<DeployInfo>, Halt> {
         let commit = self.fetch().await?;
         self.commit = Some(commit.clone());
+        self.make_folders()?;
+        let to_save = self.restore().await?;
         self.command(&commit).await?;
-        let Some(publish) = &self.job.publish else { return Ok(None) };
-
-        self.progress.begin(RunPhase::Collect);
-        let (work, publish, rules, user) = (self.work(), publish.clone(), self.job.rules.clone(), self.job.user);
-        let collected = blocking::run(self.stop, move |stop| collect(&work, &publish, &rules, user, stop)).await?;
-
-        self.progress.begin(RunPhase::Upload);
-        Ok(Some(self.stop.unless_asked(upload(self.client, &collected)).await??))
+        let deploy = self.publish().await?;
+        stop::after_success(self.save(to_save).await)?;
+        Ok(deploy)
     }
 
     async fn fetch(&self) -> Result<String, Halt> {
@@ -63,11 +66,23 @@ impl Phases<'_> {
         blocking::run(self.stop, move |stop| fetch(&source, &rules, &work, stop)).await
     }
 
-    async fn command(&mut self, commit: &str) -> Result<(), Halt> {
-        let (home, temporary) = (self.folder.join(HOME), self.folder.join(TEMPORARY));
-        make(&home).and_then(|()| make(&temporary)).map_err(|error| {
+    /// Makes the folders that the command finds beside its workspace.
+    fn make_folders(&self) -> Result<(), Failure> {
+        make(&self.home()).and_then(|()| make(&self.temporary())).map_err(|error| {
             Failure::new(Cause::HostDisk, format!("the attempt's folder could not be written: {error}"))
-        })?;
+        })
+    }
+
+    async fn restore(&self) -> Result<Vec<CacheHeader>, Halt> {
+        if self.job.caches.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.progress.begin(RunPhase::Restore);
+        self.caches().restore().await
+    }
+
+    async fn command(&mut self, commit: &str) -> Result<(), Halt> {
+        let (home, temporary) = (self.home(), self.temporary());
         let cookie = cookie::of(&self.job.attempt);
         let around = Surroundings {
             path: std::env::var_os("PATH"),
@@ -92,8 +107,46 @@ impl Phases<'_> {
         command::run(call, Arc::clone(&self.log), self.stop).await
     }
 
+    async fn publish(&self) -> Result<Option<DeployInfo>, Halt> {
+        let Some(publish) = &self.job.publish else { return Ok(None) };
+        self.progress.begin(RunPhase::Collect);
+        let (work, publish, rules, user) = (self.work(), publish.clone(), self.job.rules.clone(), self.job.user);
+        let collected = blocking::run(self.stop, move |stop| collect(&work, &publish, &rules, user, stop)).await?;
+
+        self.progress.begin(RunPhase::Upload);
+        Ok(Some(self.stop.unless_asked(upload(self.client, &collected)).await??))
+    }
+
+    async fn save(&self, caches: Vec<CacheHeader>) -> Result<(), Halt> {
+        if caches.is_empty() {
+            return Ok(());
+        }
+        self.progress.begin(RunPhase::Save);
+        self.caches().save(caches).await
+    }
+
+    fn caches(&self) -> Caches<'_> {
+        Caches {
+            job: self.job,
+            client: self.client,
+            log: &self.log,
+            stop: self.stop,
+            clock: self.clock,
+            places: Places { work: self.work(), home: self.home() },
+            scratch: self.folder.join(CACHES),
+        }
+    }
+
     fn work(&self) -> PathBuf {
         self.folder.join(AttemptFolder::WORK)
+    }
+
+    fn home(&self) -> PathBuf {
+        self.folder.join(HOME)
+    }
+
+    fn temporary(&self) -> PathBuf {
+        self.folder.join(TEMPORARY)
     }
 }
 

@@ -46,10 +46,22 @@ pub(super) fn outcome(phases: Result<Option<DeployInfo>, Halt>, phase: RunPhase)
     }
 }
 
+/// How the work after a success ended, with the run limit left out: it is for the build, which is done.
+///
+/// # Errors
+/// The other reasons: a cancelled build deploys nothing, and one without a lease may run elsewhere already.
+pub(super) fn after_success(saving: Result<(), Halt>) -> Result<(), Halt> {
+    match saving {
+        Err(Halt::Stopped(StopReason::RunTimeout)) => Ok(()),
+        end => end,
+    }
+}
+
 /// Whose fault it is that the run limit passed: only in their own command the customer's.
 fn timeout(phase: RunPhase) -> Failure {
     match phase {
         RunPhase::Fetch => Failure::new(Cause::SourceUnavailable, "the run limit passed before the source was fetched"),
+        RunPhase::Restore => Failure::new(Cause::RunnerBroken, "the run limit passed before the caches were restored"),
         RunPhase::Upload => Failure::new(Cause::UploadFailed, "the run limit passed before everything was uploaded"),
         _ => Failure::new(Cause::RunTimeout, "the run limit passed; make the build faster or raise the limit"),
     }
@@ -102,6 +114,7 @@ mod tests {
             (StopReason::Terminated, RunPhase::Upload, "cancelled"),
             (StopReason::LeaseLost, RunPhase::Run, "lease_lost"),
             (StopReason::RunTimeout, RunPhase::Fetch, "source_unavailable"),
+            (StopReason::RunTimeout, RunPhase::Restore, "runner_broken"),
             (StopReason::RunTimeout, RunPhase::Run, "run_timeout"),
             (StopReason::RunTimeout, RunPhase::Collect, "run_timeout"),
             (StopReason::RunTimeout, RunPhase::Upload, "upload_failed"),
@@ -113,6 +126,15 @@ mod tests {
             assert_eq!(outcome(Err(Halt::Stopped(stop.asked().await)), phase).label(), label);
         }
         assert_eq!(outcome(Ok(None), RunPhase::Run), Outcome::Succeeded { deploy: None });
+    }
+
+    #[test]
+    fn a_success_outlives_the_run_limit_and_nothing_else() {
+        assert_eq!(after_success(Ok(())), Ok(()));
+        assert_eq!(after_success(Err(Halt::Stopped(StopReason::RunTimeout))), Ok(()));
+        for reason in [StopReason::Ordered, StopReason::Terminated, StopReason::LeaseLost] {
+            assert_eq!(after_success(Err(Halt::Stopped(reason))), Err(Halt::Stopped(reason)));
+        }
     }
 
     #[tokio::test]

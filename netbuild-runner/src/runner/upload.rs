@@ -34,6 +34,10 @@ pub(super) async fn upload(client: &GatewayClient, collected: &Collected) -> Res
                 return Err(Failure::new(Cause::UploadFailed, text));
             }
             Err(GatewayError::Refused { status: StatusCode::CONFLICT, .. }) if round < ROUNDS => round += 1,
+            // It says which of the paths cannot be published.
+            Err(GatewayError::Refused { status: StatusCode::UNPROCESSABLE_ENTITY, text }) => {
+                return Err(Failure::new(Cause::PublishInvalid, text));
+            }
             Err(error) => return Err(failure(&error)),
         }
     }
@@ -77,7 +81,10 @@ fn failure(error: &GatewayError) -> Failure {
     let cause = match error {
         GatewayError::Refused { status: StatusCode::PAYLOAD_TOO_LARGE, .. } => Cause::PublishTooLarge,
         GatewayError::File(_) => Cause::HostDisk,
-        GatewayError::Refused { .. } | GatewayError::Busy(_) | GatewayError::Unanswered(_) => Cause::UploadFailed,
+        GatewayError::Refused { .. }
+        | GatewayError::Full { .. }
+        | GatewayError::Busy(_)
+        | GatewayError::Unanswered(_) => Cause::UploadFailed,
     };
     Failure::new(cause, error.to_string())
 }

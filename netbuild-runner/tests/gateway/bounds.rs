@@ -122,16 +122,6 @@ async fn a_scheduler_that_does_not_answer_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn connections_are_bounded() {
-    let world = World::with_limits(GatewayLimits { connections: 1, ..GatewayLimits::default() }).await;
-    let first = begin_upload(&world, "acme", b"0123456789", 3).await;
-    let mut second = Box::pin(beat(&world));
-    assert!(timeout(SHORT, &mut second).await.is_err(), "it waits for the first");
-    drop(first);
-    assert_eq!(timeout(PATIENCE, second).await.unwrap(), 200);
-}
-
-#[tokio::test]
 async fn uploads_of_one_account_hold_up_neither_others_nor_heartbeats() {
     let limits = GatewayLimits { uploads: 2, account_uploads: 1, ..GatewayLimits::default() };
     let world = World::with_limits(limits).await;

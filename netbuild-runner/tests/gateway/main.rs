@@ -4,9 +4,14 @@
 #![expect(clippy::unwrap_used, reason = "tests and their helpers may panic")]
 
 mod bounds;
+mod caches;
 mod files;
+mod floods;
+mod hostile;
+mod logs;
 mod manifests;
 mod origin;
 mod routes;
+mod scheduler;
 mod tenants;
 mod world;

@@ -1,5 +1,6 @@
 //! A gateway on loopback, a fake scheduler behind it, and a client in front of it.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,8 +13,9 @@ use netbuild_core::model::{
     AccountId, AttemptId, AttemptNumber, BuildId, BuildKey, CacheScope, Digest, GatewayClaim, GatewayKey, Manifest,
     ManifestFile, NameKey, ProjectId, PublishPath, Report, RunPhase, Timestamp,
 };
-use netbuild_core::port::{AttemptControl, Heartbeat, LogStore, NotLeading, Order};
-use netbuild_runner::gateway::{Gateway, GatewayLimits, GatewayParts};
+use netbuild_core::port::{AttemptControl, Clock, Heartbeat, LogStore, NotLeading, Order, SystemClock};
+use netbuild_core::testkit::ManualClock;
+use netbuild_runner::gateway::{CacheLimits, Caches, Gateway, GatewayLimits, GatewayParts};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use reqwest::{Method, RequestBuilder, Response};
@@ -29,6 +31,8 @@ pub(crate) struct FakeControl {
     pub(crate) answer: Mutex<Result<Order, NotLeading>>,
     pub(crate) beats: Mutex<Vec<(AttemptId, RunPhase)>>,
     pub(crate) reports: Mutex<Vec<(AttemptId, Report)>>,
+    /// Attempts that are settled or replaced.
+    pub(crate) over: Mutex<BTreeSet<AttemptId>>,
     /// A call takes a permit, and gives it back: without any it waits.
     pub(crate) may_answer: Semaphore,
 }
@@ -39,6 +43,7 @@ impl Default for FakeControl {
             answer: Mutex::new(Ok(Order::Continue { lease: Duration::from_secs(60) })),
             beats: Mutex::default(),
             reports: Mutex::default(),
+            over: Mutex::default(),
             may_answer: Semaphore::new(1),
         }
     }
@@ -58,14 +63,25 @@ impl AttemptControl for FakeControl {
         self.reports.lock().unwrap().push((attempt.clone(), report));
         Ok(())
     }
+
+    async fn is_live(&self, attempt: &AttemptId) -> Result<bool, NotLeading> {
+        let answer = *self.answer.lock().unwrap();
+        answer?;
+        Ok(!self.over.lock().unwrap().contains(attempt))
+    }
 }
 
 /// Everything of one test. Its folder has `store` and `logs`.
 pub(crate) struct World {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) control: Arc<FakeControl>,
+    /// Asked in the place of `control`.
+    scheduler: Option<Arc<dyn AttemptControl>>,
     pub(crate) store: Arc<dyn ObjectStore>,
     pub(crate) logs: Arc<dyn LogStore>,
+    /// The time of the caches; it begins at the store's.
+    pub(crate) clock: ManualClock,
+    pub(crate) caches: Caches,
     pub(crate) address: SocketAddr,
     pub(crate) client: reqwest::Client,
     gateway: JoinSet<()>,
@@ -78,13 +94,48 @@ impl World {
     }
 
     pub(crate) async fn with_limits(limits: GatewayLimits) -> Self {
+        Self::make(limits, CacheLimits::default(), None).await
+    }
+
+    /// A gateway before another log store.
+    pub(crate) async fn with_logs(limits: GatewayLimits, logs: Arc<dyn LogStore>) -> Self {
+        let mut world = Self::new().await;
+        world.stop().await;
+        world.logs = logs;
+        world.start(limits).await;
+        world
+    }
+
+    /// A gateway before another scheduler than the fake one.
+    pub(crate) async fn behind(scheduler: Arc<dyn AttemptControl>) -> Self {
+        Self::make(GatewayLimits::default(), CacheLimits::default(), Some(scheduler)).await
+    }
+
+    pub(crate) async fn with_cache_limits(limits: CacheLimits) -> Self {
+        Self::with(GatewayLimits::default(), limits).await
+    }
+
+    pub(crate) async fn with(limits: GatewayLimits, cache_limits: CacheLimits) -> Self {
+        Self::make(limits, cache_limits, None).await
+    }
+
+    async fn make(
+        limits: GatewayLimits,
+        cache_limits: CacheLimits,
+        scheduler: Option<Arc<dyn AttemptControl>>,
+    ) -> Self {
         traces();
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("store")).unwrap();
         let store = LocalFileSystem::new_with_prefix(folder.path().join("store")).unwrap();
+        let store: Arc<dyn ObjectStore> = Arc::new(store);
+        let clock = ManualClock::new(SystemClock::new().now());
         let mut world = World {
             control: Arc::default(),
-            store: Arc::new(store),
+            scheduler,
+            caches: Caches::new(Arc::clone(&store), cache_limits, Arc::new(clock.clone())),
+            clock,
+            store,
             logs: Arc::new(FileLogStore::new(folder.path().join("logs"), 1 << 20)),
             folder,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -118,9 +169,11 @@ impl World {
         let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         self.address = listener.local_addr().unwrap();
         self.shutdown = CancellationToken::new();
+        let control = self.scheduler.clone().unwrap_or_else(|| self.control.clone());
         let gateway = Gateway::new(GatewayParts {
             store: Arc::clone(&self.store),
-            control: Arc::clone(&self.control) as Arc<dyn AttemptControl>,
+            caches: self.caches.clone(),
+            control,
             logs: Arc::clone(&self.logs),
             key: key(),
             limits,
@@ -219,7 +272,7 @@ pub(crate) async fn answer(request: RequestBuilder) -> Answer {
 async fn read(response: Response) -> Answer {
     let status = response.status().as_u16();
     let retry_after = response.headers().contains_key("retry-after");
-    assert_eq!(retry_after, status == 503, "503 alone says that asking again helps");
+    assert_eq!(retry_after, matches!(status, 429 | 503), "these alone say that asking again helps");
     let bytes = response.bytes().await.unwrap();
     let body = if bytes.is_empty() { serde_json::Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
     Answer { status, body }

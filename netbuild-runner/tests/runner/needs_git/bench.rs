@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use netbuild_core::model::{
-    AccountId, AttemptFolder, AttemptMark, AttemptNumber, BuildId, BuildKey, CacheScope, Cause, DeployInfo, ExitRecord,
-    GatewayAccess, GatewayClaim, GatewayKey, Job, JobRules, NameKey, Outcome, ProjectId, PublishPath, Report,
-    RepositoryUrl, Revision, Source, Timestamp,
+    AccountId, AttemptFolder, AttemptId, AttemptMark, AttemptNumber, BuildId, BuildKey, CacheName, CachePath,
+    CacheScope, CacheSpec, Cause, DeployInfo, ExitRecord, GatewayAccess, GatewayClaim, GatewayKey, Job, JobRules,
+    NameKey, Outcome, ProjectId, PublishPath, Report, RepositoryUrl, Revision, Source, Timestamp,
 };
-use netbuild_runner::gateway::{Gateway, GatewayLimits, GatewayParts};
+use netbuild_core::port::{LogStore, SystemClock};
+use netbuild_runner::gateway::{CacheLimits, Caches, Gateway, GatewayLimits, GatewayParts};
+use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::io::AsyncWriteExt;
@@ -22,8 +24,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::control::{Answer, Control, Logs};
 
-/// The longest that anything in these tests may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// The longest that anything in these tests may take: a build of real dependencies on a busy machine is one of them.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 const TOKEN_KEY: [u8; 32] = [7; 32];
 
@@ -31,6 +33,8 @@ const TOKEN_KEY: [u8; 32] = [7; 32];
 pub(crate) struct Bench {
     pub(crate) control: Arc<Control>,
     pub(crate) logs: Arc<Logs>,
+    /// Where the gateway keeps the caches.
+    pub(crate) cached: Arc<InMemory>,
     key: GatewayKey,
     url: String,
     _gateway: JoinSet<()>,
@@ -43,13 +47,31 @@ impl Bench {
     }
 
     pub(crate) async fn with(answer: Answer, lease: Duration) -> Self {
-        let control = Arc::new(Control::new(answer, lease));
         let logs = Arc::new(Logs::default());
+        Self::over(Control::new(answer, lease), Arc::new(InMemory::new()), logs.clone(), logs).await
+    }
+
+    /// One with stores of its own: for files, and for logs.
+    pub(crate) async fn with_stores(store: Arc<dyn ObjectStore>, logs: Arc<dyn LogStore>) -> Self {
+        let control = Control::new(Answer::Continue, Duration::from_secs(60));
+        Self::over(control, store, logs, Arc::default()).await
+    }
+
+    async fn over(
+        control: Control,
+        store: Arc<dyn ObjectStore>,
+        store_of_logs: Arc<dyn LogStore>,
+        logs: Arc<Logs>,
+    ) -> Self {
+        let control = Arc::new(control);
         let key = GatewayKey::from(&NameKey::new(TOKEN_KEY));
+        let cached = Arc::new(InMemory::new());
+        let caches = Caches::new(cached.clone(), CacheLimits::default(), Arc::new(SystemClock::new()));
         let gateway = Gateway::new(GatewayParts {
-            store: Arc::new(InMemory::new()),
+            store,
+            caches,
             control: control.clone(),
-            logs: logs.clone(),
+            logs: store_of_logs,
             key: key.clone(),
             limits: GatewayLimits::default(),
         });
@@ -57,19 +79,23 @@ impl Bench {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { gateway.serve(listener, CancellationToken::new()).await });
-        Bench { control, logs, key, url, _gateway: tasks }
+        Bench { control, logs, cached, key, url, _gateway: tasks }
     }
 
     /// An attempt that runs `command` on branch `main` of a repository on this machine.
     pub(crate) fn attempt(&self, repository: &str, command: &str) -> Attempt {
+        self.attempt_in(CacheScope::Trusted, repository, command)
+    }
+
+    /// One whose caches are of a scope.
+    pub(crate) fn attempt_in(&self, scope: CacheScope, repository: &str, command: &str) -> Attempt {
         let build = BuildKey {
             account: AccountId::new("acme").unwrap(),
             project: ProjectId::new("site").unwrap(),
             build: BuildId::generate(),
         };
         let attempt = build.attempt(AttemptNumber::FIRST);
-        let claim = GatewayClaim { attempt: attempt.clone(), scope: CacheScope::Trusted };
-        let access = GatewayAccess { url: self.url.clone(), token: self.key.token(&claim) };
+        let access = self.access(&attempt, scope);
         let source = Source {
             repository: RepositoryUrl::parse(repository).unwrap(),
             revision: Revision::parse("main").unwrap(),
@@ -90,6 +116,19 @@ impl Bench {
         };
         Attempt::new(job)
     }
+
+    /// The next attempt of the same build.
+    pub(crate) fn retry(&self, earlier: Attempt) -> Attempt {
+        let mut job = earlier.job;
+        job.attempt.number = AttemptNumber::new(job.attempt.number.get() + 1);
+        job.gateway = self.access(&job.attempt, CacheScope::Trusted);
+        Attempt::new(job)
+    }
+
+    fn access(&self, attempt: &AttemptId, scope: CacheScope) -> GatewayAccess {
+        let claim = GatewayClaim { attempt: attempt.clone(), scope };
+        GatewayAccess { url: self.url.clone(), token: self.key.token(&claim) }
+    }
 }
 
 /// An attempt, its folder, and what became of it.
@@ -100,8 +139,17 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
-    fn new(job: Job) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+    pub(crate) fn new(job: Job) -> Self {
+        Self::within(job, &std::env::temp_dir())
+    }
+
+    /// The same attempt with its folder elsewhere, in which nothing has happened yet.
+    pub(crate) fn on(self, disk: &Path) -> Self {
+        Self::within(self.job, disk)
+    }
+
+    fn within(job: Job, disk: &Path) -> Self {
+        let folder = tempfile::tempdir_in(disk).unwrap();
         let mark = AttemptMark { attempt: job.attempt.clone(), created_at: Timestamp::EPOCH };
         std::fs::write(folder.path().join(AttemptFolder::ATTEMPT), serde_json::to_vec(&mark).unwrap()).unwrap();
         Attempt { job, folder, programs: programs() }
@@ -119,6 +167,21 @@ impl Attempt {
 
     pub(crate) fn rules(mut self, change: impl FnOnce(&mut JobRules)) -> Self {
         change(&mut self.job.rules);
+        self
+    }
+
+    /// Keeps folders under the name `deps`, by a lock file.
+    pub(crate) fn cache(mut self, paths: &[&str], lock_file: &str) -> Self {
+        self.job.caches.push(CacheSpec {
+            name: CacheName::new("deps").unwrap(),
+            paths: paths.iter().map(|path| CachePath::parse(path).unwrap()).collect(),
+            lock_files: vec![PublishPath::parse(lock_file).unwrap()],
+        });
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.job.env.insert(name.to_owned(), value.to_owned());
         self
     }
 

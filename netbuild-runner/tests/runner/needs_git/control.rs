@@ -56,6 +56,13 @@ impl AttemptControl for Control {
             }
         }
     }
+
+    async fn is_live(&self, _attempt: &AttemptId) -> Result<bool, NotLeading> {
+        match *self.answer.lock().unwrap() {
+            Answer::Nothing => Err(NotLeading),
+            Answer::Continue | Answer::Stop => Ok(true),
+        }
+    }
 }
 
 /// Logs in memory. Bytes that come twice are skipped; a gap breaks the test.

@@ -2,12 +2,18 @@
 //! in its search path would betray it. `scripts/test` skips this module by its name where there is no `git`.
 
 mod bench;
+mod cache;
+mod cache_archives;
+mod cache_gateway;
 mod collect;
 mod command;
 mod control;
 mod fetch;
+mod flood;
+mod frozen;
 mod git_server;
 mod intake;
 mod lease;
+mod needs_registry;
 mod needs_root;
 mod repository;

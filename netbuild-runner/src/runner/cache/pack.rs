@@ -1,0 +1,337 @@
+//! Packing the folders that a command left.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::AtomicBool;
+
+use rustix::fs::{AtFlags, Dir, FileType, Stat};
+
+use super::archive::Writer;
+use super::caches::Places;
+use super::entry::{Admission, Bounds, Entry, Kind, root_name};
+use super::error::Refused;
+use super::header::{Header, MAX_FOLDERS};
+use super::inspect::Contents;
+use super::interrupt::Interruptible;
+use super::place;
+
+/// Why folders are not packed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotPacked {
+    #[error("the command has made none of its folders")]
+    Nothing,
+    #[error("a cache has at most {MAX_FOLDERS} folders")]
+    TooManyFolders,
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error("{path} cannot be read: {source}")]
+    Unreadable { path: String, source: io::Error },
+    #[error("{path} belongs to another user than the command's")]
+    NotTheirs { path: String },
+    #[error("the archive cannot be written: {0}")]
+    Disk(#[source] io::Error),
+}
+
+/// What was packed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Packed {
+    pub(super) contents: Contents,
+    /// What is neither a file nor a folder nor a link, as paths, and so was left out.
+    pub(super) left_out: Vec<String>,
+}
+
+/// The most paths of what was left out that are told.
+const MAX_LEFT_OUT: usize = 5;
+
+/// Packs the folders of `header` as they are in their places into an archive; the same folders always become the same
+/// bytes. Nothing may write to them any more. `owner`: the only user whose files may be packed, as the others are none
+/// that the command could have made. It blocks, and ends early with an error once `interrupt` is true.
+pub(super) fn pack(
+    header: &Header,
+    places: &Places,
+    bounds: Bounds,
+    owner: Option<u32>,
+    out: impl Write,
+    interrupt: &AtomicBool,
+) -> Result<Packed, NotPacked> {
+    if header.folders.len() > MAX_FOLDERS {
+        return Err(NotPacked::TooManyFolders);
+    }
+    let mut packing = Packing {
+        out: Writer::new(out, header).map_err(NotPacked::Disk)?,
+        admission: Admission::new(bounds, &header.folders),
+        bounds,
+        owner,
+        first_names: BTreeMap::new(),
+        left_out: Vec::new(),
+        interrupt,
+    };
+    for (index, path) in header.folders.iter().enumerate() {
+        let unreadable = |source| NotPacked::Unreadable { path: path.to_string(), source };
+        let place = place::open(places.of(path.place())).map_err(unreadable)?;
+        if let Some(folder) = place::find(place, path).map_err(unreadable)? {
+            packing.folder(folder, root_name(index).into_bytes())?;
+        }
+    }
+    let contents = Contents::from(&packing.admission);
+    if contents.files == 0 {
+        return Err(NotPacked::Nothing);
+    }
+    packing.out.finish().map_err(NotPacked::Disk)?;
+    Ok(Packed { contents, left_out: packing.left_out })
+}
+
+struct Packing<'a, W: Write> {
+    out: Writer<W>,
+    admission: Admission,
+    bounds: Bounds,
+    owner: Option<u32>,
+    /// The path of the first name of each file that has several, by device and inode.
+    first_names: BTreeMap<(u64, u64), Vec<u8>>,
+    left_out: Vec<String>,
+    interrupt: &'a AtomicBool,
+}
+
+impl<W: Write> Packing<'_, W> {
+    /// Packs a folder and all below it. It calls itself for folders in it, as deep as entries are admitted.
+    fn folder(&mut self, folder: OwnedFd, path: Vec<u8>) -> Result<(), NotPacked> {
+        let stat = rustix::fs::fstat(&folder).map_err(|error| self.unreadable(&path, error))?;
+        self.put(&stat, path.clone(), Kind::Folder, &mut io::empty())?;
+        for name in self.names(&folder).map_err(|error| self.unreadable(&path, error))? {
+            let path = [path.as_slice(), b"/", &name].concat();
+            let stat = rustix::fs::statat(&folder, name.as_slice(), AtFlags::SYMLINK_NOFOLLOW)
+                .map_err(|error| self.unreadable(&path, error))?;
+            match FileType::from_raw_mode(stat.st_mode) {
+                FileType::Directory => {
+                    let folder = place::open_in(&folder, &name).map_err(|error| self.unreadable(&path, error))?;
+                    self.folder(folder, path)?;
+                }
+                FileType::Symlink => {
+                    let text = rustix::fs::readlinkat(&folder, name.as_slice(), Vec::new())
+                        .map_err(|error| self.unreadable(&path, error))?;
+                    self.put(&stat, path, Kind::Link(text.into_bytes()), &mut io::empty())?;
+                }
+                FileType::RegularFile => self.file(&folder, &name, path)?,
+                _ if self.left_out.len() < MAX_LEFT_OUT => {
+                    self.left_out.push(self.admission.shown(&path));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, folder: impl AsFd, name: &[u8], path: Vec<u8>) -> Result<(), NotPacked> {
+        let gone = || io::Error::from(io::ErrorKind::NotFound);
+        let file = place::open_file(folder, name).and_then(|file| file.ok_or_else(gone));
+        let file = file.map_err(|error| self.unreadable(&path, error))?;
+        let stat = rustix::fs::fstat(&file).map_err(|error| self.unreadable(&path, error))?;
+        if stat.st_nlink > 1 {
+            let id = (stat.st_dev, stat.st_ino);
+            if let Some(first) = self.first_names.get(&id).cloned() {
+                return self.put(&stat, path, Kind::HardLink(first), &mut io::empty());
+            }
+            self.first_names.insert(id, path.clone());
+        }
+        let bytes = u64::try_from(stat.st_size).unwrap_or_default();
+        let executable = stat.st_mode & 0o100 != 0;
+        let mut content: Interruptible<'_, File> = Interruptible { inner: file, interrupt: self.interrupt };
+        self.put(&stat, path, Kind::File { bytes, executable }, &mut content)
+    }
+
+    fn put(&mut self, stat: &Stat, path: Vec<u8>, kind: Kind, content: &mut dyn io::Read) -> Result<(), NotPacked> {
+        if self.owner.is_some_and(|owner| owner != stat.st_uid) {
+            return Err(NotPacked::NotTheirs { path: self.admission.shown(&path) });
+        }
+        let modified = u64::try_from(stat.st_mtime).unwrap_or_default();
+        let entry = Entry { path, kind, modified };
+        self.admission.admit(&entry)?;
+        self.out.put(&entry, content).map_err(NotPacked::Disk)
+    }
+
+    /// The names in a folder, in their order; when there are more than can be admitted, only so many that it shows.
+    fn names(&self, folder: impl AsFd) -> io::Result<Vec<Vec<u8>>> {
+        let most = usize::try_from(self.bounds.files).unwrap_or(usize::MAX).saturating_add(1);
+        let mut names = Vec::new();
+        for entry in Dir::read_from(folder)? {
+            let name = entry?.file_name().to_bytes().to_vec();
+            if !matches!(name.as_slice(), b"." | b"..") {
+                names.push(name);
+            }
+            if names.len() >= most {
+                break;
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn unreadable(&self, path: &[u8], error: impl Into<io::Error>) -> NotPacked {
+        NotPacked::Unreadable { path: self.admission.shown(path), source: error.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+    use std::fs;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::runner::cache::error::Why;
+    use crate::runner::cache::samples::{Sample, WIDE};
+
+    fn why(sample: &Sample) -> Why {
+        match sample.pack(WIDE, None) {
+            Err(NotPacked::Refused(refused)) => refused.why,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn folders_come_back_as_they_were_but_for_modes_that_matter_to_nobody() {
+        let sample = Sample::new();
+        sample.write("work/node_modules/a/index.js", "a");
+        sample.write("work/node_modules/a/cli.js", "cli");
+        sample.write("work/node_modules/a.b", "next to a");
+        fs::create_dir(sample.path("work/node_modules/.bin")).unwrap();
+        symlink("../a/cli.js", sample.path("work/node_modules/.bin/a")).unwrap();
+        symlink("../packages/own", sample.path("work/node_modules/own")).unwrap();
+        sample.write("home/.cargo/registry/read-only/file", "r");
+        let first = sample.path("work/node_modules/a/index.js");
+        fs::hard_link(first, sample.path("work/node_modules/b")).unwrap();
+        let long = format!("work/node_modules/{}/{}", "d".repeat(120), "f".repeat(200));
+        sample.write(&long, "long");
+        sample.chmod("work/node_modules/a/cli.js", 0o4755);
+        sample.chmod("work/node_modules/a/index.js", 0o640);
+        sample.chmod("home/.cargo/registry/read-only/file", 0o444);
+        sample.chmod("home/.cargo/registry/read-only", 0o555);
+
+        let (archive, packed) = sample.pack(WIDE, None).unwrap();
+        assert_eq!(packed, Packed { contents: Contents { files: 14, bytes: 18 }, left_out: Vec::new() });
+        assert_eq!(sample.unpack(&archive).unwrap(), packed.contents);
+        let long = long.strip_prefix("work/node_modules/").unwrap();
+        let (long_folder, _) = long.split_once('/').unwrap();
+        assert_eq!(
+            sample.unpacked(),
+            [
+                "000/ 755",
+                "000/.bin/ 755",
+                "000/.bin/a -> ../a/cli.js",
+                "000/a/ 755",
+                "000/a/cli.js 755 cli",
+                "000/a/index.js 644 a",
+                "000/a.b 644 next to a",
+                "000/b 644 a",
+                &format!("000/{long_folder}/ 755"),
+                &format!("000/{long} 644 long"),
+                "000/own -> ../packages/own",
+                "001/ 755",
+                "001/read-only/ 755",
+                "001/read-only/file 644 r",
+            ]
+        );
+        sample.chmod("home/.cargo/registry/read-only", 0o755);
+        let same = |name: &str, other: &str| {
+            let (one, other) = (fs::metadata(sample.path(name)).unwrap(), fs::metadata(sample.path(other)).unwrap());
+            assert_eq!(rustix_mtime(&one), rustix_mtime(&other), "{name}");
+        };
+        same("into/000/a", "work/node_modules/a");
+        same("into/000/a/cli.js", "work/node_modules/a/cli.js");
+    }
+
+    fn rustix_mtime(metadata: &fs::Metadata) -> i64 {
+        std::os::unix::fs::MetadataExt::mtime(metadata)
+    }
+
+    #[test]
+    fn the_same_folders_become_the_same_bytes() {
+        let pack = |names: [&str; 3]| {
+            let sample = Sample::new();
+            for name in names {
+                sample.write(&format!("work/node_modules/{name}"), name);
+                let file = fs::File::open(sample.path(&format!("work/node_modules/{name}"))).unwrap();
+                file.set_modified(std::time::UNIX_EPOCH).unwrap();
+            }
+            let folder = fs::File::open(sample.path("work/node_modules")).unwrap();
+            folder.set_modified(std::time::UNIX_EPOCH).unwrap();
+            sample.pack(WIDE, None).unwrap().0
+        };
+        assert_eq!(pack(["a", "b", "c"]), pack(["c", "a", "b"]));
+    }
+
+    #[test]
+    fn links_that_lead_out_are_no_part_of_a_cache() {
+        for text in ["/etc/passwd", "../../outside", "a/../../../outside"] {
+            let sample = Sample::new();
+            sample.write("work/node_modules/a/x", "");
+            symlink(text, sample.path("work/node_modules/link")).unwrap();
+            assert_eq!(why(&sample), Why::LinkOut, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_a_link_or_lies_behind_one_is_not_followed() {
+        let sample = Sample::new();
+        sample.write("outside/secret", "x");
+        symlink("../outside", sample.path("work/node_modules")).unwrap();
+        assert!(matches!(sample.pack(WIDE, None), Err(NotPacked::Unreadable { .. })));
+        let sample = Sample::new();
+        sample.write("outside/registry/secret", "x");
+        symlink("../outside", sample.path("home/.cargo")).unwrap();
+        assert!(matches!(sample.pack(WIDE, None), Err(NotPacked::Unreadable { .. })));
+    }
+
+    #[test]
+    fn what_has_no_content_is_left_out_and_named() {
+        let sample = Sample::new();
+        sample.write("work/node_modules/a", "");
+        let _socket = std::os::unix::net::UnixListener::bind(sample.path("work/node_modules/socket")).unwrap();
+        let mode = rustix::fs::Mode::RUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, sample.path("work/node_modules/pipe"), FileType::Fifo, mode, 0).unwrap();
+        let (archive, packed) = sample.pack(WIDE, None).unwrap();
+        assert_eq!(packed.left_out, ["node_modules/pipe", "node_modules/socket"]);
+        sample.unpack(&archive).unwrap();
+        assert_eq!(sample.unpacked(), ["000/ 755", "000/a 644 "]);
+    }
+
+    #[test]
+    fn names_that_are_no_text_come_back() {
+        let sample = Sample::new();
+        fs::create_dir(sample.path("work/node_modules")).unwrap();
+        let name = OsStr::from_bytes(b"new\nline \xff");
+        fs::write(sample.path("work/node_modules").join(name), "x").unwrap();
+        let (archive, _) = sample.pack(WIDE, None).unwrap();
+        sample.unpack(&archive).unwrap();
+        assert_eq!(fs::read(sample.path("into/000").join(name)).unwrap(), b"x");
+    }
+
+    #[test]
+    fn bounds_owner_and_emptiness_are_told() {
+        let sample = Sample::new();
+        assert!(matches!(sample.pack(WIDE, None), Err(NotPacked::Nothing)));
+        sample.write("work/node_modules/a", "12345");
+        sample.write("work/node_modules/b", "12345");
+        let refusal = |bounds| sample.pack(bounds, None).unwrap_err().to_string();
+        let files = Bounds { files: 2, ..WIDE };
+        assert_eq!(refusal(files), "node_modules/b: here the cache passes its limit of 2 files");
+        let bytes = Bounds { bytes: 9, ..WIDE };
+        assert_eq!(refusal(bytes), "node_modules/b: here the cache passes its limit of 9 bytes");
+        let me = rustix::process::getuid().as_raw();
+        assert!(sample.pack(WIDE, Some(me)).is_ok());
+        assert!(matches!(sample.pack(WIDE, Some(me + 1)), Err(NotPacked::NotTheirs { .. })));
+    }
+
+    #[test]
+    fn an_interrupted_pack_ends_early() {
+        let sample = Sample::new();
+        sample.write("work/node_modules/a", "x");
+        let places = Places { work: sample.path("work"), home: sample.path("home") };
+        let header = crate::runner::cache::samples::header();
+        let packed = pack(&header, &places, WIDE, None, io::sink(), &AtomicBool::new(true));
+        assert!(matches!(packed, Err(NotPacked::Disk(_))));
+    }
+}
