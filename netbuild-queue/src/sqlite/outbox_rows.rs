@@ -141,7 +141,8 @@ impl Rows {
         let max = usize::try_from(room).unwrap_or(usize::MAX).min(TAKEN_ALONG.saturating_add(batch.len()));
         let messages = self.pending(connection, 0, max)?;
         if let Some(last) = messages.last() {
-            queue_rows::insert(connection, &messages, self.options.dedupe_window, now)?;
+            let rows: Vec<_> = messages.iter().map(queue_rows::Row::from).collect();
+            queue_rows::insert(connection, &rows, self.options.dedupe_window, now)?;
             self.published(connection, last.place.seq, now)?;
         }
         Ok(recorded)

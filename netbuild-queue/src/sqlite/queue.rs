@@ -49,7 +49,8 @@ impl Queue for SqliteQueue {
     }
 
     async fn publish(&self, batch: &[Message]) -> Result<(), QueueError> {
-        let (batch, limit) = (batch.to_vec(), self.handle.options.queue_limit);
+        let batch: Vec<rows::Row> = batch.iter().map(rows::Row::from).collect();
+        let limit = self.handle.options.queue_limit;
         let window = self.handle.options.dedupe_window;
         self.handle.write(move |connection, now| rows::publish(connection, &batch, window, limit, now)).await?;
         self.handle.queue_changed.notify_waiters();

@@ -28,18 +28,30 @@ CREATE TABLE outbox_event (
     UNIQUE (account, event_key)
 ) STRICT, WITHOUT ROWID;
 
--- The message is last, so that a scan of the other columns need not read it.
+-- Messages as they were published. A row is never changed: what is handed out, and how often, stands in small rows of
+-- its own, so that the large ones are written once.
 CREATE TABLE queue_message (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,
     published_at INTEGER NOT NULL,
-    visible_at   INTEGER NOT NULL,
-    handed_out   INTEGER NOT NULL,
-    deliveries   INTEGER NOT NULL,
     message      TEXT NOT NULL
 ) STRICT;
-CREATE INDEX queue_message_visible ON queue_message (visible_at, handed_out);
+-- How many messages there are, and up to which id each was handed out at least once.
+CREATE TABLE queue_front (
+    one    INTEGER PRIMARY KEY CHECK (one = 1),
+    stored INTEGER NOT NULL,
+    handed INTEGER NOT NULL
+) STRICT;
+INSERT INTO queue_front VALUES (1, 0, 0);
+-- Those of them that were handed out and are not acked.
+CREATE TABLE queue_handed (
+    id         INTEGER PRIMARY KEY,
+    visible_at INTEGER NOT NULL,
+    held       INTEGER NOT NULL, -- 0 once it was given back
+    deliveries INTEGER NOT NULL
+) STRICT;
+CREATE INDEX queue_handed_visible ON queue_handed (visible_at, held);
 CREATE TABLE queue_seen (
-    build_id     TEXT PRIMARY KEY,
+    build_id     BLOB PRIMARY KEY,
     published_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX queue_seen_age ON queue_seen (published_at);

@@ -40,8 +40,8 @@ pub struct GatewayLimits {
     /// The most bytes of one deploy's files together. Default 4 GiB, as
     /// [`JobRules::publish_bytes`](netbuild_core::model::JobRules::publish_bytes) has it.
     pub deploy_bytes: u64,
-    /// The most bytes that one attempt may send as files and manifests, those of uploads that failed included. Default
-    /// 12 GiB: three times its deploy.
+    /// The most bytes that one attempt may send as files, manifests and archives of caches, those of uploads that failed
+    /// included. Default 12 GiB: three times its deploy.
     pub attempt_bytes: u64,
     /// The most uploads of one attempt, failed ones included. Default 300,000: three times the files of its deploy.
     pub attempt_uploads: u64,
@@ -53,7 +53,8 @@ pub struct GatewayLimits {
     pub trust: Duration,
     /// The most log bytes in one request. Default 1 MiB.
     pub log_bytes: u64,
-    /// Files that are uploaded at once; more wait. Each takes about 8 MiB of memory. Default 32.
+    /// Files that are uploaded at once; more wait. Each takes about 8 MiB of memory. As many archives of caches may be
+    /// uploaded or read beside them. Default 32.
     pub uploads: usize,
     /// Those of one account. Default 8.
     pub account_uploads: usize,

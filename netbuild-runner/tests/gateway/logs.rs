@@ -22,9 +22,10 @@ async fn a_log_store_that_hangs_holds_up_logs_and_nothing_else() {
     let limits = GatewayLimits { request: 10 * PATIENCE, attempt_connections: 200, ..GatewayLimits::default() };
     let world = World::with_logs(limits, Arc::new(store.clone())).await;
     let mut pieces = JoinSet::new();
-    for n in 0..200 {
-        let attempt =
-            attempt_of(if n < 20 { "acme" } else { ["a", "b", "c", "d", "e", "f", "g", "h", "i"][n % 9] }, "site", 1);
+    for n in 0..100 {
+        // Ten attempts of each of ten accounts, of which one is that of the deploy.
+        let account = ["acme", "a", "b", "c", "d", "e", "f", "g", "h", "i"][n % 10];
+        let attempt = attempt_of(account, "site", 2 + n as u32);
         pieces.spawn(answer(world.request(Method::PUT, "/v1/log?from=0", &attempt).body("x")));
     }
     let full = async {

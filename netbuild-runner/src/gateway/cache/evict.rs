@@ -37,25 +37,23 @@ fn rank(entry: &CacheEntry, now: Timestamp) -> impl Ord {
     (Reverse((entry.used_at.min(now), entry.created_at.min(now))), entry.scope.clone(), entry.name.clone(), entry.key)
 }
 
-/// What is left of a quota. When one entry does not fit, no later one does: a small one that was used long ago must not
-/// outlive a large one that was used today.
+/// What a quota has to hold. An entry counts also when it does not fit, so no later one does: a small one that was used
+/// long ago must not outlive a large one that was used today.
 struct Room {
     quota: CacheQuota,
     entries: usize,
     bytes: u64,
-    full: bool,
 }
 
 impl Room {
     fn of(quota: CacheQuota) -> Self {
-        Room { quota, entries: 0, bytes: 0, full: false }
+        Room { quota, entries: 0, bytes: 0 }
     }
 
     fn takes(&mut self, entry: &CacheEntry) -> bool {
         self.entries += 1;
         self.bytes = self.bytes.saturating_add(entry.bytes);
-        self.full |= !self.quota.holds(self.entries, self.bytes);
-        !self.full
+        self.entries <= self.quota.entries && self.bytes <= self.quota.bytes
     }
 }
 

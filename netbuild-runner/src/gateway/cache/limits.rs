@@ -58,10 +58,3 @@ impl CacheLimits {
         self.archive_bytes.min(quota)
     }
 }
-
-impl CacheQuota {
-    /// Whether so much is within the quota.
-    pub(super) fn holds(self, entries: usize, bytes: u64) -> bool {
-        entries <= self.entries && bytes <= self.bytes
-    }
-}

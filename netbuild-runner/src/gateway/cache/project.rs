@@ -27,8 +27,6 @@ pub(super) struct StoredArchive {
     pub(super) digest: Digest,
     pub(super) key: Path,
     pub(super) bytes: u64,
-    /// When it was uploaded, by the store's clock; some stores say when the upload began.
-    pub(super) stored_at: Timestamp,
 }
 
 impl ProjectCaches {
@@ -60,7 +58,6 @@ impl ProjectCaches {
                 digest: digest.parse().ok()?,
                 key: object.location.clone(),
                 bytes: object.size,
-                stored_at: stored_at(object),
             })
         };
         objects.iter().filter_map(archive).collect()
@@ -112,7 +109,7 @@ impl ProjectCaches {
     }
 }
 
-/// When an object was written, by the store's clock.
+/// When an object was written, by the store's clock; some stores say when its upload began.
 pub(super) fn stored_at(object: &ObjectMeta) -> Timestamp {
     Timestamp::from_millis(u64::try_from(object.last_modified.timestamp_millis()).unwrap_or(0))
 }

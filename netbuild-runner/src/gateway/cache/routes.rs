@@ -100,11 +100,12 @@ async fn put_entry(
 
 async fn broken_entry(
     State(app): State<Arc<App>>,
-    LiveCaller { attempt, scope, .. }: LiveCaller,
+    LiveCaller { attempt, scope, standing }: LiveCaller,
     request: Request,
 ) -> Result<StatusCode, Refusal> {
     let limits = &app.parts.limits;
-    // It may read a whole archive, so it takes the room and the time of one.
+    // The gateway may read a whole archive for it: it counts and waits as one.
+    standing.spend_upload()?;
     within(limits.upload, async {
         let _slot = app.archives.take(&attempt.build.account).await;
         let said: BrokenCacheRequest = Incoming::new(request, QUESTION_BYTES, limits.idle).json().await?;

@@ -57,12 +57,12 @@ pub(super) async fn remove_unsaved(
     let named: BTreeSet<_> = entries.iter().map(|entry| (scope_digest(&entry.scope), entry.archive)).collect();
     let mut removed = 0;
     for archive in project.archives(objects) {
-        if named.contains(&(archive.scope, archive.digest)) || now.since(archive.stored_at) <= limits.unsaved {
+        if named.contains(&(archive.scope, archive.digest)) {
             continue;
         }
-        // Asked again: it may have been uploaded a second time since the list was made, and will be an entry's soon.
-        let young = |object: &ObjectMeta| now.since(stored_at(object)) <= limits.unsaved;
-        if found(project.store.head(&archive.key).await)?.is_some_and(|object| !young(&object)) {
+        // Asked now: it may have been uploaded a second time since the list was made, and will be an entry's soon.
+        let object = found(project.store.head(&archive.key).await)?;
+        if object.is_some_and(|object| now.since(stored_at(&object)) > limits.unsaved) {
             delete(&*project.store, &archive.key).await?;
             removed += 1;
         }

@@ -204,3 +204,36 @@ async fn a_reader_that_stalls_gives_its_turn_back() {
     assert_eq!(timeout(PATIENCE, other.upload(b"x")).await.unwrap().status, 204, "it had to wait for the turn");
     assert!(stalled.bytes().await.is_err(), "what was cut is not taken for the whole");
 }
+
+#[tokio::test]
+async fn an_attempt_that_is_over_neither_reads_nor_writes() {
+    let limits = GatewayLimits { trust: Duration::ZERO, ..GatewayLimits::default() };
+    let world = World::with(limits, CacheLimits::default()).await;
+    let build = trusted(&world);
+    build.save("npm", "lock", b"content").await;
+    assert_eq!(build.upload(b"later").await.status, 204);
+    let stored = world.stored();
+    world.control.over.lock().unwrap().insert(build.attempt.clone());
+    assert_eq!(build.upload(b"new").await.refused(), 410);
+    assert_eq!(build.enter("npm", "lock 2", b"later").await.refused(), 410);
+    assert_eq!(build.broken("npm", "lock", b"content").await.refused(), 410);
+    assert_eq!(build.read(&Digest::of("content")).await, Err(410));
+    let wanted = json!({"name": "npm", "key": Digest::of("lock")});
+    assert_eq!(answer(build.request(Method::POST, "/v1/caches/find").json(&wanted)).await.refused(), 410);
+    assert_eq!(world.stored(), stored);
+}
+
+#[tokio::test]
+async fn archives_count_as_what_an_attempt_sends() {
+    let limits = GatewayLimits { attempt_bytes: 10, ..GatewayLimits::default() };
+    let world = World::with(limits, CacheLimits::default()).await;
+    let build = trusted(&world);
+    assert_eq!(build.upload(b"0123456789").await.status, 204);
+    assert_eq!(build.upload(b"x").await.refused(), 403);
+
+    let world = World::with_limits(GatewayLimits { attempt_uploads: 2, ..GatewayLimits::default() }).await;
+    let build = trusted(&world);
+    assert_eq!(build.upload(b"x").await.status, 204);
+    assert_eq!(build.broken("npm", "lock", b"x").await.status, 204);
+    assert_eq!(build.broken("npm", "lock", b"x").await.refused(), 403);
+}

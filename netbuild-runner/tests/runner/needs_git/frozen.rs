@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use netbuild_core::engine::EngineConfig;
@@ -18,13 +18,14 @@ use netbuild_core::policy::Fifo;
 use netbuild_core::port::{Executor, FixedRouter, History, Ledger, NoObserver, NoSecrets, Outbox};
 use netbuild_core::scheduler::{Scheduler, SchedulerConfig, SchedulerPorts};
 use netbuild_core::testkit::{FakeExecutor, FakeExecutorHandle, Play, TokioClock, fixtures};
-use netbuild_runner::gateway::{Gateway, GatewayLimits, GatewayParts};
+use netbuild_runner::gateway::{CacheLimits, Caches, Gateway, GatewayLimits, GatewayParts};
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::net::TcpListener;
 use tokio::process::Child;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::bench::{Attempt, cause, lives, until};
@@ -67,7 +68,7 @@ impl Stage {
             secrets: Arc::new(NoSecrets),
             logs: logs.clone(),
             observer: Arc::new(NoObserver),
-            clock,
+            clock: clock.clone(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let retry_base = Duration::from_millis(10);
@@ -87,6 +88,7 @@ impl Stage {
         let store = Arc::new(InMemory::new());
         let gateway = Gateway::new(GatewayParts {
             store: store.clone(),
+            caches: Caches::new(store.clone(), CacheLimits::default(), clock),
             control: Arc::new(scheduler.handle()),
             logs,
             key: GatewayKey::from(&ledger.name_key().await.unwrap()),

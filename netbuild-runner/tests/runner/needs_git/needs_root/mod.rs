@@ -1,4 +1,4 @@
-//! These tests need root, and disks of their own. `scripts/test` skips this module by its name elsewhere.
+//! What only root can set up. `scripts/test` skips this module by its name where there is no root.
 
-mod disks;
-mod users;
+mod disk;
+mod user;

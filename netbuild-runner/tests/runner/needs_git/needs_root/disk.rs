@@ -1,4 +1,5 @@
-//! Full disks at each phase. A disk is a file of a few megabytes behind a loop device.
+//! Full disks at each phase. A disk is a file of a few megabytes behind a loop device, which takes root; `scripts/test`
+//! skips this module by its name elsewhere.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,8 +12,8 @@ use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 
-use crate::needs_git::bench::{Attempt, Bench, cause, deploy, evidence};
-use crate::needs_git::repository::Repository;
+use super::super::bench::{Attempt, Bench, cause, deploy, evidence};
+use super::super::repository::Repository;
 
 /// A disk of 8 MB.
 struct Disk {
@@ -141,7 +142,7 @@ async fn full_at_the_collecting_which_writes_nothing() {
 async fn full_at_the_upload_on_the_side_of_the_origin() {
     let (repository, disk) = (Repository::new(), Disk::new());
     let store = LocalFileSystem::new_with_prefix(disk.path()).unwrap().with_fsync(true);
-    let bench = Bench::with_stores(Arc::new(store), Arc::new(crate::needs_git::control::Logs::default())).await;
+    let bench = Bench::with_stores(Arc::new(store), Arc::new(super::super::control::Logs::default())).await;
     let attempt = bench.attempt(&repository.url(), MAKES_A_SITE).publish("out");
     disk.fill(200 << 10);
     let report = attempt.run().await;

@@ -1,4 +1,4 @@
-//! The command under a user of its own.
+//! The command under a user of its own. `scripts/test` skips this module by its name where there is no root.
 
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use netbuild_core::model::{Cause, Outcome};
 
-use crate::needs_git::bench::{Attempt, Bench, cause};
-use crate::needs_git::repository::Repository;
+use super::super::bench::{Attempt, Bench, cause};
+use super::super::repository::Repository;
 
 /// A user id that no other test has, of this process or another one.
 fn user() -> u32 {
