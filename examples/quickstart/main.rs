@@ -109,6 +109,10 @@ async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
         ..defaults
     };
     let mut host = Host::start(options, Box::new(|| Box::new(Fifo::new()))).await?;
+    match &host.users {
+        Ok(users) => eprintln!("commands run as users of their own, of the ids {} to {}", users.start, users.end - 1),
+        Err(why) => eprintln!("commands run as the user of this program and could read its files: {why}"),
+    }
     let (unfinished, keys) = deploy::submit(&host, &state, builds).await?;
 
     let mut view = stderr_view(Titles::new(keys.iter().map(|key| key.build).zip(titles.iter().cloned())), started);

@@ -2,8 +2,10 @@
 //! a service wires the same parts in its own way.
 
 use std::collections::BTreeMap;
-use std::fs::{File, TryLockError};
-use std::io;
+use std::fs::{DirBuilder, File, Permissions, TryLockError};
+use std::io::{self, Write};
+use std::ops::Range;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +22,7 @@ use netbuild_core::scheduler::{Handle, PolicyFactory, Scheduler, SchedulerConfig
 use netbuild_queue::sqlite::{SqliteError, SqliteOptions, SqliteStore};
 use netbuild_runner::gateway::{CacheLimits, Caches, Gateway, GatewayLimits, GatewayParts};
 use netbuild_runner::runner::RUNNER_ARGUMENT;
-use netbuild_vm::process::{ProcessExecutor, ProcessOptions, RunnerCommand};
+use netbuild_vm::process::{OpenError, ProcessExecutor, ProcessOptions, RunnerCommand};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use tokio::net::TcpListener;
@@ -81,6 +83,8 @@ pub struct Host {
     pub logs: Arc<dyn LogStore>,
     /// The published files.
     pub origin: Arc<dyn ObjectStore>,
+    /// The user ids that commands run as, or why they run as the user of this process.
+    pub users: Result<Range<u32>, OpenError>,
     outbox: Arc<dyn Outbox>,
     publisher: Arc<Publisher>,
     executor: Arc<ProcessExecutor>,
@@ -131,7 +135,7 @@ impl Host {
     /// [`HostError`].
     pub async fn start(options: HostOptions, policy: PolicyFactory) -> Result<Host, HostError> {
         let state = &options.state;
-        make_folder(state)?;
+        make_state(state)?;
         let lock = lock(state, options.shared)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
 
@@ -141,10 +145,19 @@ impl Host {
         let queue = Arc::new(store.queue());
         let publisher = Arc::new(Publisher::new(outbox.clone(), queue.clone(), PublisherConfig::default()));
         let rules = JobRules { allow_file: true, ..JobRules::default() };
+        make_private(&state.join("logs"))?;
         let logs: Arc<dyn LogStore> = Arc::new(FileLogStore::new(state.join("logs"), rules.log_bytes + (1 << 20)));
-        let origin = open_origin(options.origin.clone().unwrap_or_else(|| state.join("origin")))?;
+        let origin = match &options.origin {
+            Some(folder) => folder.clone(),
+            None => state.join("origin"),
+        };
+        if options.origin.is_none() {
+            make_private(&origin)?;
+        }
+        let origin = open_origin(origin)?;
 
-        let process = Arc::new(open_executor(state, options.slots, clock.clone()).await?);
+        let (process, users) = open_executor(state, options.slots, clock.clone()).await?;
+        let process = Arc::new(process);
         let executor: Arc<dyn Executor> = Arc::new(FaultyExecutor::new(process.clone(), options.fault));
         let name = ExecutorName::new("process")?;
 
@@ -192,7 +205,19 @@ impl Host {
             Ok(())
         });
         tasks.spawn(scheduler.run(shutdown.clone()));
-        Ok(Host { handle, ledger, logs, origin, outbox, publisher, executor: process, shutdown, tasks, _lock: lock })
+        Ok(Host {
+            handle,
+            ledger,
+            logs,
+            origin,
+            users,
+            outbox,
+            publisher,
+            executor: process,
+            shutdown,
+            tasks,
+            _lock: lock,
+        })
     }
 
     /// Accepts an event: Ok once it is durable. The same event again is answered with the build of the first.
@@ -240,13 +265,36 @@ impl Host {
     }
 }
 
-/// Attempts as processes of this machine; this very program is their runner.
-async fn open_executor(state: &Path, slots: u32, clock: Arc<dyn Clock>) -> Result<ProcessExecutor, HostError> {
+/// Attempts as processes of this machine; this very program is their runner. Their commands run as users of their own
+/// where that is possible.
+async fn open_executor(
+    state: &Path,
+    slots: u32,
+    clock: Arc<dyn Clock>,
+) -> Result<(ProcessExecutor, Result<Range<u32>, OpenError>), HostError> {
     let root = state.join("attempts");
-    let program = std::env::current_exe().map_err(|source| HostError::State { path: root.clone(), source })?;
+    let failed = |source| HostError::State { path: root.clone(), source };
+    let program = std::env::current_exe().map_err(failed)?;
+    let users = users(state).map_err(failed)?;
     let runner = RunnerCommand::new(program).arg(RUNNER_ARGUMENT);
-    let options = ProcessOptions { slots, ..ProcessOptions::new(root, runner) };
-    ProcessExecutor::open(options, clock).await.map_err(|error| HostError::Part(error.into()))
+    let options = ProcessOptions { slots, ..ProcessOptions::new(&root, runner) };
+    let apart = ProcessOptions { users: Some(users.clone()), ..options.clone() };
+    let opened = match ProcessExecutor::open(apart, clock.clone()).await {
+        Ok(executor) => Ok((executor, Ok(users))),
+        Err(why @ (OpenError::NotRoot | OpenError::Unreachable { .. })) => {
+            ProcessExecutor::open(options, clock).await.map(|executor| (executor, Err(why)))
+        }
+        Err(error) => Err(error),
+    };
+    opened.map_err(|error| HostError::Part(error.into()))
+}
+
+/// A thousand user ids that no account has, and no other state folder of this disk either: whatever runs as one of them is
+/// killed when its attempt is over.
+fn users(state: &Path) -> io::Result<Range<u32>> {
+    let block = std::fs::metadata(state)?.ino() % 100_000;
+    let first = 1_900_000_000 + u32::try_from(block).unwrap_or_default() * 1_000;
+    Ok(first..first + 1_000)
 }
 
 fn open_origin(folder: PathBuf) -> Result<Arc<dyn ObjectStore>, HostError> {
@@ -271,7 +319,9 @@ async fn listen(state: &Path, shared: bool) -> io::Result<TcpListener> {
         },
         None => TcpListener::bind(any).await?,
     };
-    std::fs::write(&file, listener.local_addr()?.to_string())?;
+    let mut open = File::options();
+    let mut file = open.write(true).create(true).truncate(true).mode(0o600).open(&file)?;
+    file.write_all(listener.local_addr()?.to_string().as_bytes())?;
     Ok(listener)
 }
 
@@ -279,11 +329,26 @@ fn make_folder(path: &Path) -> Result<(), HostError> {
     std::fs::create_dir_all(path).map_err(|source| HostError::State { path: path.to_owned(), source })
 }
 
+/// Makes the state folder: others may enter it on the way to their own folders in it, and see nothing.
+fn make_state(path: &Path) -> Result<(), HostError> {
+    let made = DirBuilder::new().recursive(true).mode(0o711).create(path);
+    made.map_err(|source| HostError::State { path: path.to_owned(), source })
+}
+
+/// Makes a folder that only this user may enter.
+fn make_private(path: &Path) -> Result<(), HostError> {
+    let private = || {
+        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        std::fs::set_permissions(path, Permissions::from_mode(0o700))
+    };
+    private().map_err(|source| HostError::State { path: path.to_owned(), source })
+}
+
 /// Locks the state folder for the life of the process, alone or with others that share it; the kernel frees it whatever
 /// the end.
 fn lock(state: &Path, shared: bool) -> Result<File, HostError> {
     let path = state.join("lock");
-    let open = File::options().create(true).truncate(false).write(true).open(&path);
+    let open = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path);
     let file = open.map_err(|source| HostError::State { path: path.clone(), source })?;
     match if shared { file.try_lock_shared() } else { file.try_lock() } {
         Ok(()) => Ok(file),

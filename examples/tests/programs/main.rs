@@ -6,5 +6,6 @@
 mod canary;
 mod frozen;
 mod kill;
+mod needs_root;
 mod run;
 mod support;

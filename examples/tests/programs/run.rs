@@ -43,6 +43,19 @@ fn a_failing_command_is_the_customers_keeps_its_code_and_shows_the_end_of_its_lo
 }
 
 #[test]
+fn nobody_else_reads_the_database_the_logs_or_the_origin() {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = Bench::new();
+    let output = bench.quickstart(QUICK, &[]).output().unwrap();
+    assert!(output.status.success(), "{}", json(&output));
+    // The rest is the deploys that it shows, and attempts, which keep their own.
+    for name in ["netbuild.db", "lock", "gateway.address", "logs", "origin"] {
+        let mode = bench.state().join(name).metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{name}: {mode:o}");
+    }
+}
+
+#[test]
 fn a_state_folder_in_use_is_refused_by_name_and_a_missing_ref_is_the_customers() {
     let bench = Bench::new();
     let mut first = bench.quickstart("sleep 30", &["--grace", "1s"]).stdout(Stdio::null()).spawn().unwrap();

@@ -37,7 +37,7 @@ pub enum OpenError {
     Unreachable {
         /// The root folder.
         root: PathBuf,
-        /// The folder on the way to it, or the root itself.
+        /// The folder on the way to it.
         folder: PathBuf,
     },
     /// `/proc` cannot be read: no process could be told from another.

@@ -40,13 +40,12 @@ pub(super) fn prepare(root: &Path, users: &Range<u32>) -> Result<(), OpenError> 
     check(users, rustix::process::geteuid().is_root())?;
     let failed = |source| OpenError::Root { root: root.to_owned(), source };
     let root = fs::canonicalize(root).map_err(failed)?;
-    fs::set_permissions(&root, Permissions::from_mode(0o711)).map_err(failed)?;
-    for folder in root.ancestors() {
+    for folder in root.ancestors().skip(1) {
         if fs::metadata(folder).map_err(failed)?.mode() & 0o001 == 0 {
             return Err(OpenError::Unreachable { root: root.clone(), folder: folder.to_owned() });
         }
     }
-    Ok(())
+    fs::set_permissions(&root, Permissions::from_mode(0o711)).map_err(failed)
 }
 
 fn check(users: &Range<u32>, is_root: bool) -> Result<(), OpenError> {
