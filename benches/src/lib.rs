@@ -1,1 +1,20 @@
-//! Benchmarks of netbuild beside its peers and the raw limit, each in one run. There are none yet.
+//! Benchmarks of netbuild beside a plain structure or the raw limit, each in one run that prints one table:
+//!
+//! ```text
+//! cargo bench -p netbuild-benches --bench engine
+//! ```
+//!
+//! Here is what they share: what is measured ([`EngineLife`]) and against what ([`PlainFair`]), the builds ([`Builds`]),
+//! and how it is measured ([`CpuTime`], [`Spread`]).
+
+mod builds;
+mod cpu_time;
+mod engine_life;
+mod plain_fair;
+mod spread;
+
+pub use builds::Builds;
+pub use cpu_time::CpuTime;
+pub use engine_life::{EngineLife, LifeTimes};
+pub use plain_fair::{PlainFair, PlainTimes};
+pub use spread::Spread;
