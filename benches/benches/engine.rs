@@ -30,7 +30,7 @@ static GLOBAL: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const COUNTS: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
 const ACCOUNTS: usize = 10_000;
-const RUNS: usize = 5;
+const RUNS: usize = 3;
 
 /// So many builds make a run, in lives after each other where one is smaller.
 const BUILDS_A_RUN: usize = 200_000;
