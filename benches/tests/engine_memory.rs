@@ -15,8 +15,8 @@ const BUILDS_AN_ACCOUNT: usize = 100;
 
 /// Bytes held by a queued build, and allocations in its whole life.
 fn cost(count: usize, policy: Box<dyn Policy>) -> (f64, f64) {
-    let builds = Builds::new(count, count / BUILDS_AN_ACCOUNT).unwrap();
-    let mut life = EngineLife::new(policy).unwrap();
+    let builds = Builds::new(count, count / BUILDS_AN_ACCOUNT).expect("valid names");
+    let mut life = EngineLife::new(policy).expect("a valid name");
     let region = Region::new(GLOBAL);
     life.admit(&builds);
     let queued = region.change();

@@ -212,8 +212,9 @@ impl Engine {
         if self.router_version.replace(version).is_none_or(|before| before == version) {
             return;
         }
-        let queued = |(rank, entry): (&Rank, &Box<Entry>)| matches!(entry.stage, Stage::Queued { .. }).then_some(*rank);
-        for rank in self.entries.iter().filter_map(queued).collect::<Vec<_>>() {
+        let queued = self.entries.iter().filter(|(_, entry)| matches!(entry.stage, Stage::Queued { .. }));
+        let queued: Vec<Rank> = queued.map(|(rank, _)| *rank).collect();
+        for rank in queued {
             self.leave_lane(rank);
             self.enter_lane(rank, now, out);
         }
