@@ -1,8 +1,10 @@
-//! Benchmarks of netbuild beside its peers and the raw limit, each in one run.
+//! Benchmarks of netbuild beside its peers and the raw limit, each in one run that prints one table.
 //!
 //! | command | what it measures |
 //! |---|---|
+//! | `cargo bench -p netbuild-benches --bench engine` | the engine beside a plain fair queue |
 //! | `cargo bench -p netbuild-benches --bench sqlite` | the SQLite queue beside raw rusqlite |
 //! | `benches/peers/run` | the SQLite queue beside other crates' SQLite queues |
 
+pub mod engine;
 pub mod sqlite;

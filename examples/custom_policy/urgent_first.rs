@@ -3,17 +3,17 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use netbuild_core::model::{BuildId, ExecutorName, Priority, Rank, Timestamp};
+use netbuild_core::model::{ExecutorName, Priority, Rank, Timestamp};
 use netbuild_core::policy::{Policy, Queued};
 
 /// The highest priority first; within one, the oldest.
 #[derive(Debug, Default)]
-pub(crate) struct UrgentFirst(BTreeMap<ExecutorName, BTreeSet<(Reverse<Priority>, Rank, BuildId)>>);
+pub(crate) struct UrgentFirst(BTreeMap<ExecutorName, BTreeSet<(Reverse<Priority>, Rank)>>);
 
 impl UrgentFirst {
     fn leave(&mut self, build: &Queued) {
         if let Some(lane) = self.0.get_mut(&build.lane) {
-            lane.remove(&(Reverse(build.priority), build.rank, build.id));
+            lane.remove(&(Reverse(build.priority()), build.rank));
         }
     }
 }
@@ -21,7 +21,7 @@ impl UrgentFirst {
 impl Policy for UrgentFirst {
     fn enqueued(&mut self, build: &Queued) {
         let lane = self.0.entry(build.lane.clone()).or_default();
-        lane.insert((Reverse(build.priority), build.rank, build.id));
+        lane.insert((Reverse(build.priority()), build.rank));
     }
 
     fn withdrawn(&mut self, build: &Queued) {
@@ -34,7 +34,7 @@ impl Policy for UrgentFirst {
 
     fn finished(&mut self, _build: &Queued) {}
 
-    fn next(&mut self, lane: &ExecutorName, _now: Timestamp) -> Option<BuildId> {
-        self.0.get(lane)?.first().map(|(_, _, id)| *id)
+    fn next(&mut self, lane: &ExecutorName, _now: Timestamp) -> Option<Rank> {
+        self.0.get(lane)?.first().map(|(_, rank)| *rank)
     }
 }

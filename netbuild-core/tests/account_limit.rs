@@ -1,8 +1,9 @@
 //! The limit per account against a slow and obvious model of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use netbuild_core::model::{AccountId, BuildId, ExecutorName, Priority, Rank, Timestamp};
+use netbuild_core::model::{AccountId, Build, ExecutorName, Priority, Rank, Timestamp};
 use netbuild_core::policy::{AccountLimit, AccountLimits, Fifo, Policy, Queued};
 use netbuild_core::testkit::fixtures;
 use proptest::collection::vec;
@@ -15,33 +16,36 @@ const LANES: [&str; 2] = ["x", "y"];
 #[derive(Debug, Default)]
 struct Strict {
     fifo: Fifo,
-    waiting: BTreeSet<BuildId>,
-    running: BTreeSet<BuildId>,
+    waiting: BTreeSet<Rank>,
+    running: BTreeSet<Rank>,
 }
 
 impl Policy for Strict {
     fn enqueued(&mut self, build: &Queued) {
-        assert!(self.waiting.insert(build.id) && !self.running.contains(&build.id), "{build:?} is enqueued already");
+        assert!(
+            self.waiting.insert(build.rank) && !self.running.contains(&build.rank),
+            "{build:?} is enqueued already"
+        );
         self.fifo.enqueued(build);
     }
 
     fn withdrawn(&mut self, build: &Queued) {
-        assert!(self.waiting.remove(&build.id), "{build:?} does not wait");
+        assert!(self.waiting.remove(&build.rank), "{build:?} does not wait");
         self.fifo.withdrawn(build);
     }
 
     fn started(&mut self, build: &Queued) {
-        assert!(self.waiting.remove(&build.id), "{build:?} does not wait");
-        self.running.insert(build.id);
+        assert!(self.waiting.remove(&build.rank), "{build:?} does not wait");
+        self.running.insert(build.rank);
         self.fifo.started(build);
     }
 
     fn finished(&mut self, build: &Queued) {
-        assert!(self.running.remove(&build.id), "{build:?} does not run");
+        assert!(self.running.remove(&build.rank), "{build:?} does not run");
         self.fifo.finished(build);
     }
 
-    fn next(&mut self, lane: &ExecutorName, now: Timestamp) -> Option<BuildId> {
+    fn next(&mut self, lane: &ExecutorName, now: Timestamp) -> Option<Rank> {
         self.fifo.next(lane, now)
     }
 }
@@ -84,21 +88,24 @@ struct Model {
 
 impl Model {
     fn may_start(&self, account: &AccountId) -> usize {
-        let running = self.running.iter().filter(|build| build.account == *account).count();
+        let running = self.running.iter().filter(|build| build.account() == account).count();
         let limits = limits();
         let limit = limits.by_account.get(account).copied().unwrap_or(limits.default);
         (limit as usize).saturating_sub(running)
     }
 
-    fn next(&self, lane: &str) -> Option<BuildId> {
+    fn next(&self, lane: &str) -> Option<Rank> {
         let mut shown = Vec::new();
         for account in ["acme", "globex", "initech"].map(fixtures::account) {
-            let mut of_account: Vec<&Queued> =
-                self.waiting.iter().filter(|build| build.account == account && build.lane.as_str() == lane).collect();
-            of_account.sort_by_key(|build| (if self.by_priority { -build.priority.0 } else { 0 }, build.rank));
+            let mut of_account: Vec<&Queued> = self
+                .waiting
+                .iter()
+                .filter(|build| *build.account() == account && build.lane.as_str() == lane)
+                .collect();
+            of_account.sort_by_key(|build| (if self.by_priority { -build.priority().0 } else { 0 }, build.rank));
             shown.extend(of_account.into_iter().take(self.may_start(&account)));
         }
-        shown.into_iter().min_by_key(|build| build.rank).map(|build| build.id)
+        shown.into_iter().min_by_key(|build| build.rank).map(|build| build.rank)
     }
 }
 
@@ -107,7 +114,7 @@ fn build(n: u64, kind: u8) -> Queued {
     let build = fixtures::build(account, "site", n);
     let lane = fixtures::route(LANES[usize::from(kind / 3 % 2)]).executor;
     let priority = Priority(i16::from(kind / 6 % 3));
-    Queued { id: build.id, account: build.account, project: build.project, priority, rank: Rank(n), lane }
+    Queued { build: Arc::new(Build { priority, ..build }), rank: Rank(n), lane }
 }
 
 fn take(builds: &mut Vec<Queued>, which: u8) -> Option<Queued> {
@@ -127,7 +134,7 @@ fn play(by_priority: bool, steps: &[Step]) -> Result<(), TestCaseError> {
             }
             Step::StartNext(lane) => {
                 let lane = LANES[usize::from(lane % 2)];
-                let at = model.next(lane).and_then(|id| model.waiting.iter().position(|build| build.id == id));
+                let at = model.next(lane).and_then(|rank| model.waiting.iter().position(|build| build.rank == rank));
                 if let Some(at) = at {
                     let build = model.waiting.remove(at);
                     policy.started(&build);

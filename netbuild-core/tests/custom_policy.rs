@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use netbuild_core::model::{Build, BuildId, ExecutorName, Priority, Timestamp};
+use netbuild_core::model::{Build, ExecutorName, Priority, Rank, Timestamp};
 use netbuild_core::policy::{Policy, Queued};
 use netbuild_core::testkit::{VirtualRun, conformance, fixtures};
 
@@ -15,13 +15,13 @@ struct Overtaking {
     lanes: BTreeMap<ExecutorName, BTreeSet<Place>>,
 }
 
-type Place = (i64, Reverse<Priority>, BuildId);
+type Place = (i64, Reverse<Priority>, Rank);
 
 impl Overtaking {
     fn place(&self, build: &Queued) -> Place {
         let rank = i64::try_from(build.rank.0).unwrap_or(i64::MAX);
-        let place = rank.saturating_sub(self.at_most * i64::from(build.priority.0));
-        (place, Reverse(build.priority), build.id)
+        let place = rank.saturating_sub(self.at_most * i64::from(build.priority().0));
+        (place, Reverse(build.priority()), build.rank)
     }
 
     fn leave(&mut self, build: &Queued) {
@@ -46,8 +46,8 @@ impl Policy for Overtaking {
 
     fn finished(&mut self, _build: &Queued) {}
 
-    fn next(&mut self, lane: &ExecutorName, _now: Timestamp) -> Option<BuildId> {
-        self.lanes.get(lane)?.first().map(|(_, _, id)| *id)
+    fn next(&mut self, lane: &ExecutorName, _now: Timestamp) -> Option<Rank> {
+        self.lanes.get(lane)?.first().map(|(_, _, rank)| *rank)
     }
 }
 

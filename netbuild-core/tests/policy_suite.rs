@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use netbuild_core::model::{BuildId, ExecutorName, Timestamp};
+use netbuild_core::model::{ExecutorName, Rank, Timestamp};
 use netbuild_core::policy::{AccountLimit, AccountLimits, Fifo, Policy, Queued};
 use netbuild_core::testkit::conformance::policy;
 
@@ -39,9 +39,9 @@ struct Faulty {
     fifo: Fifo,
     /// Which instance it is, of all that were made.
     instance: u64,
-    waiting: BTreeMap<BuildId, Queued>,
-    known: BTreeMap<BuildId, u32>,
-    named: BTreeSet<BuildId>,
+    waiting: BTreeMap<Rank, Queued>,
+    known: BTreeMap<Rank, u32>,
+    named: BTreeSet<Rank>,
 }
 
 impl Faulty {
@@ -53,44 +53,44 @@ impl Faulty {
 
 impl Policy for Faulty {
     fn enqueued(&mut self, build: &Queued) {
-        let times = self.known.entry(build.id).or_default();
+        let times = self.known.entry(build.rank).or_default();
         *times += 1;
         let lost = self.fault == Fault::LosesEveryTenth && build.rank.0.is_multiple_of(10)
             || self.fault == Fault::KnowsABuildOnce && *times > 1;
         if !lost {
             self.fifo.enqueued(build);
-            self.waiting.insert(build.id, build.clone());
+            self.waiting.insert(build.rank, build.clone());
         }
     }
 
     fn withdrawn(&mut self, build: &Queued) {
         if self.fault != Fault::KeepsTheWithdrawn {
             self.fifo.withdrawn(build);
-            self.waiting.remove(&build.id);
+            self.waiting.remove(&build.rank);
         }
     }
 
     fn started(&mut self, build: &Queued) {
-        if self.fault == Fault::StartsOnlyWhatItNamed && !self.named.remove(&build.id) {
+        if self.fault == Fault::StartsOnlyWhatItNamed && !self.named.remove(&build.rank) {
             return;
         }
         self.fifo.started(build);
-        self.waiting.remove(&build.id);
+        self.waiting.remove(&build.rank);
     }
 
     fn finished(&mut self, build: &Queued) {
         self.fifo.finished(build);
     }
 
-    fn next(&mut self, lane: &ExecutorName, now: Timestamp) -> Option<BuildId> {
+    fn next(&mut self, lane: &ExecutorName, now: Timestamp) -> Option<Rank> {
         match self.fault {
             Fault::NamesOtherLanes => self.waiting.keys().next().copied(),
             Fault::HoldsUpOtherLanes => {
                 let first = self.waiting.values().next().filter(|first| first.lane == *lane)?;
-                Some(first.id)
+                Some(first.rank)
             }
             Fault::DiffersByInstance if self.instance % 2 == 1 => {
-                self.waiting.values().rev().find(|build| build.lane == *lane).map(|build| build.id)
+                self.waiting.values().rev().find(|build| build.lane == *lane).map(|build| build.rank)
             }
             Fault::StartsOnlyWhatItNamed => {
                 let named = self.fifo.next(lane, now)?;

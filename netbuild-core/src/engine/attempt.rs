@@ -236,7 +236,7 @@ impl Engine {
         let Some(live) = entry.live() else { return };
         let limit = live.limit(entry, &self.config).filter(|(at, _)| *at <= now.at);
         if live.fenced_at(&self.config).is_some_and(|at| at <= now.at) {
-            let cause = match entry.build.spec.on_unknown {
+            let cause = match entry.build().spec.on_unknown {
                 OnUnknown::Rerun => Cause::HostLost,
                 OnUnknown::Park => Cause::Unknown,
             };
@@ -291,7 +291,7 @@ impl Engine {
         let attempt = entry.attempt()?;
         match &mut entry.stage {
             Stage::Live(live) => Some((attempt, live)),
-            Stage::Waiting { .. } | Stage::Queued { .. } | Stage::Activating { .. } => None,
+            Stage::Waiting { .. } | Stage::Queued { .. } | Stage::Activating(_) => None,
         }
     }
 }

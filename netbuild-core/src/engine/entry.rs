@@ -12,17 +12,19 @@ use crate::model::{
 use crate::policy::Queued;
 use crate::port::Router;
 
-/// A build that is not over.
+/// A build that is not over. Most of them wait, perhaps a million: what only few of them need is in boxes.
 #[derive(Debug)]
 pub(super) struct Entry {
-    pub(super) build: Arc<Build>,
-    /// As the policy sees it; its lane is where the build waits or runs.
+    /// The build as the policy sees it; its lane is where it waits or runs.
     pub(super) queued: Queued,
     /// The number of its last attempt; 0 before the first.
     pub(super) attempts: u32,
-    pub(super) avoid: Avoid,
+    /// `None` until an attempt failed for a reason of its place.
+    pub(super) avoid: Option<Box<Avoid>>,
     pub(super) cancel: Option<CancelReason>,
     pub(super) stage: Stage,
+    /// When its timer is set to.
+    pub(super) timer: Option<Timestamp>,
 }
 
 /// Where earlier attempts failed for reasons of the place. Bounded by the number of attempts.
@@ -41,8 +43,17 @@ pub(super) enum Stage {
     Queued { since: Timestamp },
     /// An attempt is on its way or running.
     Live(Box<Live>),
-    /// A deploy waits to become visible. `again_at` is `None` while the ledger is asked.
-    Activating { number: AttemptNumber, deploy: DeployInfo, again_at: Option<Timestamp> },
+    /// A deploy waits to become visible.
+    Activating(Box<Activating>),
+}
+
+/// A deploy that waits to become visible.
+#[derive(Debug)]
+pub(super) struct Activating {
+    pub(super) number: AttemptNumber,
+    pub(super) deploy: DeployInfo,
+    /// `None` while the ledger is asked.
+    pub(super) again_at: Option<Timestamp>,
 }
 
 /// A live attempt.
@@ -100,15 +111,15 @@ pub(super) enum StopReason {
 impl Avoid {
     /// Learns from an attempt that failed on an executor, and on a host where that has hosts.
     pub(super) fn after(
-        &mut self,
+        avoid: &mut Option<Box<Avoid>>,
         cause: &Cause,
         on_unknown: OnUnknown,
         host: Option<HostName>,
         executor: &ExecutorName,
     ) {
         match retry::place(cause, on_unknown) {
-            RetryAt::OtherHost => self.hosts.extend(host),
-            RetryAt::OtherExecutor => self.executors.push(executor.clone()),
+            RetryAt::OtherHost => avoid.get_or_insert_default().hosts.extend(host),
+            RetryAt::OtherExecutor => avoid.get_or_insert_default().executors.push(executor.clone()),
             RetryAt::Nowhere | RetryAt::SameExecutor => {}
         }
     }
@@ -117,17 +128,44 @@ impl Avoid {
 impl Entry {
     /// Whether the router knows an executor that is not to be avoided.
     pub(super) fn has_choice(&self, router: &dyn Router) -> bool {
-        !self.avoid.executors.contains(&router.route(&self.build, &self.avoid.executors).executor)
+        let avoid = self.avoid_executors();
+        !avoid.contains(&router.route(self.build(), avoid).executor)
+    }
+
+    pub(super) fn build(&self) -> &Arc<Build> {
+        &self.queued.build
     }
 
     pub(super) fn key(&self) -> BuildKey {
-        self.build.key()
+        self.build().key()
+    }
+
+    /// Executors where earlier attempts failed for a reason of the place.
+    pub(super) fn avoid_executors(&self) -> &[ExecutorName] {
+        self.avoid.as_ref().map_or(&[], |avoid| &avoid.executors)
+    }
+
+    /// Hosts where earlier attempts failed for a reason of the place.
+    pub(super) fn avoid_hosts(&self) -> &[HostName] {
+        self.avoid.as_ref().map_or(&[], |avoid| &avoid.hosts)
+    }
+
+    /// Whether this is the id of its live attempt.
+    pub(super) fn is_live(&self, attempt: &AttemptId) -> bool {
+        let number = self.live().map(|live| live.number);
+        number == Some(attempt.number) && self.is_of(&attempt.build)
+    }
+
+    /// Whether this is its key, whole.
+    pub(super) fn is_of(&self, key: &BuildKey) -> bool {
+        let build = self.build();
+        build.id == key.build && build.account == key.account && build.project == key.project
     }
 
     pub(super) fn live(&self) -> Option<&Live> {
         match &self.stage {
             Stage::Live(live) => Some(live),
-            Stage::Waiting { .. } | Stage::Queued { .. } | Stage::Activating { .. } => None,
+            Stage::Waiting { .. } | Stage::Queued { .. } | Stage::Activating(_) => None,
         }
     }
 
@@ -138,11 +176,11 @@ impl Entry {
 
     /// When something is due for this build next. Every build has one timer; what is due is found by its stage.
     pub(super) fn due(&self, config: &EngineConfig) -> Option<Timestamp> {
-        let limits = &self.build.spec.limits;
+        let limits = &self.build().spec.limits;
         match &self.stage {
             Stage::Waiting { since, not_before } => Some((*not_before).min(*since + limits.queue)),
             Stage::Queued { since } => Some(*since + limits.queue),
-            Stage::Activating { again_at, .. } => *again_at,
+            Stage::Activating(activating) => activating.again_at,
             Stage::Live(live) => {
                 let again = match (live.contact, live.stop) {
                     (Contact::AskAgain { at }, _) => Some(at),
@@ -179,7 +217,7 @@ impl Live {
 
     /// The limit that bounds the attempt where it stands now, and when it is reached. One that is to end is under no limit.
     pub(super) fn limit(&self, entry: &Entry, config: &EngineConfig) -> Option<(Timestamp, StopReason)> {
-        let limits = &entry.build.spec.limits;
+        let limits = &entry.build().spec.limits;
         if self.stop.is_some() {
             return None;
         }
@@ -215,7 +253,7 @@ impl Live {
             (None, Contact::Running { since, until }) => until.since(since),
             (None, _) => Duration::ZERO,
         };
-        ran >= entry.build.spec.limits.run
+        ran >= entry.build().spec.limits.run
     }
 }
 
@@ -223,7 +261,7 @@ impl Live {
 /// a success stays a success, whatever was wanted.
 pub(super) fn conclude(mut report: Report, entry: &Entry) -> Report {
     let Some(live) = entry.live() else { return report };
-    let publishes = entry.build.spec.publish.is_some();
+    let publishes = entry.build().spec.publish.is_some();
     let failed = |cause: Cause, report: &Report| {
         let evidence = report.outcome.failure().map(|failure| failure.evidence.clone()).unwrap_or_default();
         Outcome::Failed(Failure::new(cause, evidence))

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::config::EngineConfig;
-use super::entry::{Avoid, Entry, Stage};
+use super::entry::{Entry, Stage};
 use super::step::{Effects, Input};
 use crate::model::{
     AttemptId, Build, BuildId, BuildKey, Cause, Change, Ending, ExecutorName, Failure, Rank, Timestamp,
@@ -20,11 +20,10 @@ use crate::port::{Notice, Router};
 pub struct Engine {
     pub(super) config: EngineConfig,
     pub(super) policy: Box<dyn Policy>,
-    pub(super) entries: BTreeMap<Rank, Entry>,
+    pub(super) entries: BTreeMap<Rank, Box<Entry>>,
     pub(super) ranks: BTreeMap<BuildId, Rank>,
     pub(super) lanes: BTreeMap<ExecutorName, Lane>,
     timers: BTreeSet<(Timestamp, Rank)>,
-    armed: BTreeMap<Rank, Timestamp>,
     router_version: Option<u64>,
     pub(super) steps: u64,
     pub(super) stats: EngineStats,
@@ -63,6 +62,19 @@ pub(super) struct Now<'a> {
     pub(super) router: &'a dyn Router,
 }
 
+impl Lane {
+    /// Ends the pause of an executor that was full or away, once it is over.
+    pub(super) fn reopen(&mut self, now: Timestamp) {
+        self.closed_until = self.closed_until.filter(|until| *until > now);
+    }
+
+    pub(super) fn has_room(&self, config: &EngineConfig) -> bool {
+        self.closed_until.is_none()
+            && self.asking.len() < config.max_asking
+            && self.slots.is_none_or(|slots| self.live.len() < slots as usize)
+    }
+}
+
 impl Engine {
     /// An engine without builds.
     pub fn new(config: EngineConfig, policy: Box<dyn Policy>) -> Self {
@@ -73,7 +85,6 @@ impl Engine {
             ranks: BTreeMap::new(),
             lanes: BTreeMap::new(),
             timers: BTreeSet::new(),
-            armed: BTreeMap::new(),
             router_version: None,
             steps: 0,
             stats: EngineStats::default(),
@@ -136,7 +147,7 @@ impl Engine {
     /// account's build.
     pub fn can_cancel(&self, build: &BuildKey) -> bool {
         let entry = self.ranks.get(&build.build).and_then(|rank| self.entries.get(rank));
-        entry.is_some_and(|entry| entry.key() == *build && !matches!(entry.stage, Stage::Activating { .. }))
+        entry.is_some_and(|entry| entry.is_of(build) && !matches!(entry.stage, Stage::Activating(_)))
     }
 
     /// How many builds are not over.
@@ -160,37 +171,37 @@ impl Engine {
             return;
         }
         out.notify.push(Notice::Admitted { build: build.key() });
-        self.insert(build, rank, Stage::Queued { since: now.at });
-        self.enter_lane(rank, now, out);
+        let lane = now.router.route(&build, &[]).executor;
+        self.insert(build, rank, lane, Stage::Queued { since: now.at });
+        self.join_lane(rank, now, out);
     }
 
-    /// Puts a build into memory, in a stage that no lane knows of yet.
-    pub(super) fn insert(&mut self, build: Arc<Build>, rank: Rank, stage: Stage) {
-        let queued = Queued {
-            id: build.id,
-            account: build.account.clone(),
-            project: build.project.clone(),
-            priority: build.priority,
-            rank,
-            lane: nowhere(),
-        };
+    /// Puts a build into memory; its lane does not know of it yet.
+    pub(super) fn insert(&mut self, build: Arc<Build>, rank: Rank, lane: ExecutorName, stage: Stage) {
         self.ranks.insert(build.id, rank);
         self.count(&stage, 1);
-        let entry = Entry { build, queued, attempts: 0, avoid: Avoid::default(), cancel: None, stage };
-        self.entries.insert(rank, entry);
+        let queued = Queued { build, rank, lane };
+        let entry = Entry { queued, attempts: 0, avoid: None, cancel: None, stage, timer: None };
+        self.entries.insert(rank, Box::new(entry));
     }
 
-    /// Routes a queued build and puts it into its lane's backlog; ends it when there is no such lane.
+    /// Routes a queued build and puts it into its lane's backlog.
     pub(super) fn enter_lane(&mut self, rank: Rank, now: Now<'_>, out: &mut Effects) {
         let Some(entry) = self.entries.get_mut(&rank) else { return };
-        let executor = now.router.route(&entry.build, &entry.avoid.executors).executor;
-        if !self.lanes.contains_key(&executor) {
+        entry.queued.lane = now.router.route(entry.build(), entry.avoid_executors()).executor;
+        self.join_lane(rank, now, out);
+    }
+
+    /// Puts a routed build into its lane's backlog; ends it when there is no such lane.
+    fn join_lane(&mut self, rank: Rank, now: Now<'_>, out: &mut Effects) {
+        let Some(entry) = self.entries.get(&rank) else { return };
+        let executor = &entry.queued.lane;
+        if !self.lanes.contains_key(executor) {
             let evidence = format!("the route names the executor {executor}, which this scheduler does not have");
             let failure = Failure::new(Cause::NoExecutor, evidence);
             self.end(rank, Ending::Failed { failure }, now, out);
             return;
         }
-        entry.queued.lane = executor;
         self.policy.enqueued(&entry.queued);
         self.arm(rank);
     }
@@ -201,8 +212,9 @@ impl Engine {
         if self.router_version.replace(version).is_none_or(|before| before == version) {
             return;
         }
-        let queued = |(rank, entry): (&Rank, &Entry)| matches!(entry.stage, Stage::Queued { .. }).then_some(*rank);
-        for rank in self.entries.iter().filter_map(queued).collect::<Vec<_>>() {
+        let queued = self.entries.iter().filter(|(_, entry)| matches!(entry.stage, Stage::Queued { .. }));
+        let queued: Vec<Rank> = queued.map(|(rank, _)| *rank).collect();
+        for rank in queued {
             self.leave_lane(rank);
             self.enter_lane(rank, now, out);
         }
@@ -224,11 +236,11 @@ impl Engine {
     }
 
     /// Takes a build out of memory.
-    pub(super) fn forget(&mut self, rank: Rank) -> Option<Entry> {
+    pub(super) fn forget(&mut self, rank: Rank) -> Option<Box<Entry>> {
         let entry = self.entries.remove(&rank)?;
         self.count(&entry.stage, -1);
-        self.ranks.remove(&entry.build.id);
-        if let Some(at) = self.armed.remove(&rank) {
+        self.ranks.remove(&entry.build().id);
+        if let Some(at) = entry.timer {
             self.timers.remove(&(at, rank));
         }
         Some(entry)
@@ -246,11 +258,9 @@ impl Engine {
 
     /// Sets the build's timer to when something is due for it.
     pub(super) fn arm(&mut self, rank: Rank) {
-        let due = self.entries.get(&rank).and_then(|entry| entry.due(&self.config));
-        let before = match due {
-            Some(at) => self.armed.insert(rank, at),
-            None => self.armed.remove(&rank),
-        };
+        let Some(entry) = self.entries.get_mut(&rank) else { return };
+        let due = entry.due(&self.config);
+        let before = std::mem::replace(&mut entry.timer, due);
         if before == due {
             return;
         }
@@ -266,15 +276,16 @@ impl Engine {
     pub(super) fn live_rank(&self, attempt: &AttemptId) -> Option<Rank> {
         let rank = *self.ranks.get(&attempt.build.build)?;
         let entry = self.entries.get(&rank)?;
-        let matches = entry.live()?.number == attempt.number && entry.key() == attempt.build;
-        matches.then_some(rank)
+        entry.is_live(attempt).then_some(rank)
     }
 
     /// The first build for which something is due, taken off the timers.
     pub(super) fn pop_due(&mut self, now: Timestamp) -> Option<Rank> {
         let (at, rank) = *self.timers.first().filter(|(at, _)| *at <= now)?;
         self.timers.remove(&(at, rank));
-        self.armed.remove(&rank);
+        if let Some(entry) = self.entries.get_mut(&rank) {
+            entry.timer = None;
+        }
         Some(rank)
     }
 
@@ -282,13 +293,8 @@ impl Engine {
         let counter = match stage {
             Stage::Waiting { .. } | Stage::Queued { .. } => &mut self.stats.queued,
             Stage::Live(_) => &mut self.stats.live,
-            Stage::Activating { .. } => &mut self.stats.activating,
+            Stage::Activating(_) => &mut self.stats.activating,
         };
         *counter = counter.saturating_add_signed(by);
     }
-}
-
-/// The lane of a build that is in none.
-fn nowhere() -> ExecutorName {
-    ExecutorName::new("-").expect("a dash is a name")
 }

@@ -1,43 +1,32 @@
 //! From the backlog to an attempt: waiting, dispatch, cancelling what waits.
 
-use super::entry::{Contact, Entry, Live, Stage};
+use super::entry::{Contact, Live, Stage};
 use super::machine::{Engine, Now};
 use super::step::{Action, Effects};
-use crate::model::{AttemptNumber, BuildId, BuildKey, CancelReason, Cause, Change, Ending, ExecutorName, Rank, Route};
+use crate::model::{AttemptNumber, BuildKey, CancelReason, Cause, Change, Ending, ExecutorName, Rank, Route};
 use crate::port::Notice;
 
 impl Engine {
     /// Starts attempts in every lane that has room. A lane that is full or closed holds up no other.
     pub(super) fn dispatch(&mut self, now: Now<'_>, out: &mut Effects) {
-        let lanes: Vec<ExecutorName> = self.lanes.keys().cloned().collect();
-        for lane in &lanes {
-            while self.has_room(lane, now) {
-                let Some(id) = self.policy.next(lane, now.at) else { break };
-                let Some(rank) = self.queued_in(lane, id) else {
+        self.lanes.values_mut().for_each(|lane| lane.reopen(now.at));
+        let with_room = self.lanes.iter().filter(|(_, lane)| lane.has_room(&self.config));
+        let with_room: Vec<ExecutorName> = with_room.map(|(name, _)| name.clone()).collect();
+        for lane in &with_room {
+            while self.lanes.get(lane).is_some_and(|lane| lane.has_room(&self.config)) {
+                let Some(rank) = self.policy.next(lane, now.at) else { break };
+                if !self.is_queued_in(lane, rank) {
                     self.stats.policy_violations += 1;
                     break;
-                };
+                }
                 self.plan(rank, now, out);
             }
         }
     }
 
-    fn has_room(&mut self, lane: &ExecutorName, now: Now<'_>) -> bool {
-        let Some(lane) = self.lanes.get_mut(lane) else { return false };
-        if lane.closed_until.is_some_and(|until| until > now.at) {
-            return false;
-        }
-        lane.closed_until = None;
-        if lane.asking.len() >= self.config.max_asking {
-            return false;
-        }
-        lane.slots.is_none_or(|slots| lane.live.len() < slots as usize)
-    }
-
-    fn queued_in(&self, lane: &ExecutorName, id: BuildId) -> Option<Rank> {
-        let rank = *self.ranks.get(&id)?;
-        let entry = self.entries.get(&rank)?;
-        (matches!(entry.stage, Stage::Queued { .. }) && entry.queued.lane == *lane).then_some(rank)
+    fn is_queued_in(&self, lane: &ExecutorName, rank: Rank) -> bool {
+        let entry = self.entries.get(&rank);
+        entry.is_some_and(|entry| matches!(entry.stage, Stage::Queued { .. }) && entry.queued.lane == *lane)
     }
 
     /// Makes a new attempt of a queued build.
@@ -50,7 +39,7 @@ impl Engine {
         let executor = entry.queued.lane.clone();
         // The lane was chosen by the same router version, so its answer differs only if the router breaks its contract;
         // the build then runs where it was queued.
-        let route = Route { executor: executor.clone(), ..now.router.route(&entry.build, &entry.avoid.executors) };
+        let route = Route { executor: executor.clone(), ..now.router.route(entry.build(), entry.avoid_executors()) };
         out.persist.push(Change::Planned { attempt: attempt.clone(), route: route.clone(), at: now.at });
         out.notify.push(Notice::Planned { attempt, route });
         self.policy.started(&entry.queued);
@@ -65,8 +54,8 @@ impl Engine {
     pub(super) fn ask(&mut self, rank: Rank, out: &mut Effects) {
         let Some(entry) = self.entries.get_mut(&rank) else { return };
         let Some(attempt) = entry.attempt() else { return };
-        let Entry { queued, build, avoid, .. } = entry;
-        let (executor, build, avoid) = (queued.lane.clone(), build.clone(), avoid.hosts.clone());
+        let (executor, build) = (entry.queued.lane.clone(), entry.build().clone());
+        let avoid = entry.avoid_hosts().to_vec();
         out.act.push(Action::Start { attempt, executor, build, avoid });
         self.set_contact(rank, Contact::Asking);
     }
@@ -88,14 +77,14 @@ impl Engine {
             }
             Stage::Waiting { .. } => self.end(rank, Ending::Cancelled { reason }, now, out),
             Stage::Live(_) => self.stop_for_cancel(rank, now, out),
-            Stage::Activating { .. } => {}
+            Stage::Activating(_) => {}
         }
     }
 
     /// A waiting build's time came: its backoff passed, or it waited too long.
     pub(super) fn waiting_due(&mut self, rank: Rank, now: Now<'_>, out: &mut Effects) {
         let Some(entry) = self.entries.get(&rank) else { return };
-        let queue_limit = entry.build.spec.limits.queue;
+        let queue_limit = entry.build().spec.limits.queue;
         match entry.stage {
             Stage::Queued { since } if since + queue_limit <= now.at => {
                 self.leave_lane(rank);

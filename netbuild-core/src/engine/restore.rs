@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::entry::{Avoid, Contact, Live, Stage};
+use super::entry::{Activating, Avoid, Contact, Live, Stage};
 use super::machine::{Engine, Now};
 use super::step::Effects;
 use crate::model::{
@@ -33,19 +33,22 @@ impl Engine {
                 Stage::Live(Box::new(live(*attempt, last, queued_since(&record))))
             }
             (BuildState::Activating { attempt, deploy }, _) => {
-                Stage::Activating { number: *attempt, deploy: deploy.clone(), again_at: None }
+                let deploy = deploy.clone();
+                Stage::Activating(Box::new(Activating { number: *attempt, deploy, again_at: None }))
             }
             (BuildState::Live { .. } | BuildState::Ended { .. }, _) => return effects,
         };
         let avoid = avoid(&record);
-        self.insert(Arc::new(record.build), rank, stage);
+        let build = Arc::new(record.build);
+        let lane = match &last {
+            Some(last) => last.route.executor.clone(),
+            None => router.route(&build, &[]).executor,
+        };
+        self.insert(build, rank, lane, stage);
         if let Some(entry) = self.entries.get_mut(&rank) {
             entry.attempts = attempts;
             entry.avoid = avoid;
             entry.cancel = cancel;
-            if let Some(last) = &last {
-                entry.queued.lane = last.route.executor.clone();
-            }
         }
         self.resume(rank, last.and_then(|last| last.state.outcome().cloned()), now, out);
         effects
@@ -55,14 +58,14 @@ impl Engine {
         let Some(entry) = self.entries.get(&rank) else { return };
         let (cancel, number) = (entry.cancel, AttemptNumber::new(entry.attempts));
         match &entry.stage {
-            Stage::Queued { .. } | Stage::Waiting { .. } | Stage::Activating { .. } if cancel.is_some() => {
+            Stage::Queued { .. } | Stage::Waiting { .. } | Stage::Activating(_) if cancel.is_some() => {
                 if let Some(reason) = cancel {
                     self.end(rank, Ending::Cancelled { reason }, now, out);
                 }
             }
             Stage::Queued { .. } => self.enter_lane(rank, now, out),
             Stage::Waiting { .. } => self.arm(rank),
-            Stage::Activating { .. } => self.activate(rank, out),
+            Stage::Activating(_) => self.activate(rank, out),
             Stage::Live(_) => match settled {
                 // Its host is among those to avoid already.
                 Some(outcome) => self.follow(rank, number, outcome, None, now, out),
@@ -120,12 +123,12 @@ fn queued_since(record: &BuildRecord) -> Timestamp {
 }
 
 /// The places to avoid, from the attempts that failed there.
-fn avoid(record: &BuildRecord) -> Avoid {
-    let mut avoid = Avoid::default();
+fn avoid(record: &BuildRecord) -> Option<Box<Avoid>> {
+    let mut avoid = None;
     for attempt in &record.attempts {
         if let Some(Outcome::Failed(failure)) = attempt.state.outcome() {
             let on_unknown = record.build.spec.on_unknown;
-            avoid.after(&failure.cause, on_unknown, attempt.host.clone(), &attempt.route.executor);
+            Avoid::after(&mut avoid, &failure.cause, on_unknown, attempt.host.clone(), &attempt.route.executor);
         }
     }
     avoid

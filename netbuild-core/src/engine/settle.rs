@@ -1,6 +1,6 @@
 //! The end of an attempt and what follows: another attempt, an activation, or the end of the build.
 
-use super::entry::{Stage, conclude};
+use super::entry::{Activating, Avoid, Stage, conclude};
 use super::machine::{Engine, Now};
 use super::retry::{self, Retry};
 use super::step::{Action, Effects};
@@ -39,7 +39,8 @@ impl Engine {
         match (entry.cancel, outcome) {
             (Some(reason), _) => self.end(rank, Ending::Cancelled { reason }, now, out),
             (None, Outcome::Succeeded { deploy: Some(deploy) }) => {
-                self.set_stage(rank, Stage::Activating { number, deploy, again_at: None });
+                let activating = Activating { number, deploy, again_at: None };
+                self.set_stage(rank, Stage::Activating(Box::new(activating)));
                 self.activate(rank, out);
             }
             (None, Outcome::Succeeded { deploy: None }) => self.end(rank, Ending::Passed, now, out),
@@ -62,9 +63,9 @@ impl Engine {
         out: &mut Effects,
     ) {
         let Some(entry) = self.entries.get_mut(&rank) else { return };
-        let on_unknown = entry.build.spec.on_unknown;
-        let retry = retry::decide(&failure.cause, on_unknown, entry.build.id, number, &self.config);
-        entry.avoid.after(&failure.cause, on_unknown, host, &entry.queued.lane);
+        let on_unknown = entry.build().spec.on_unknown;
+        let retry = retry::decide(&failure.cause, on_unknown, entry.build().id, number, &self.config);
+        Avoid::after(&mut entry.avoid, &failure.cause, on_unknown, host, &entry.queued.lane);
         match retry {
             // What the configuration forbids here needs another executor, and there is none.
             Retry::Again { .. } if failure.owner() == Owner::Config && !entry.has_choice(now.router) => {
@@ -84,9 +85,9 @@ impl Engine {
     pub(super) fn activate(&mut self, rank: Rank, out: &mut Effects) {
         let Some(entry) = self.entries.get_mut(&rank) else { return };
         let key = entry.key();
-        if let Stage::Activating { number, again_at, .. } = &mut entry.stage {
-            *again_at = None;
-            out.act.push(Action::Activate { attempt: key.attempt(*number) });
+        if let Stage::Activating(activating) = &mut entry.stage {
+            activating.again_at = None;
+            out.act.push(Action::Activate { attempt: key.attempt(activating.number) });
         }
         self.arm(rank);
     }
@@ -105,20 +106,20 @@ impl Engine {
             self.stats.stale_inputs += 1;
             return;
         };
-        let Stage::Activating { number, deploy, again_at } = &mut entry.stage else {
+        let Stage::Activating(activating) = &mut entry.stage else {
             self.stats.stale_inputs += 1;
             return;
         };
-        if *number != attempt.number {
+        if activating.number != attempt.number {
             self.stats.stale_inputs += 1;
             return;
         }
-        let deploy = deploy.clone();
+        let deploy = activating.deploy.clone();
         let ending = match answer {
             Some(Activation::Visible) => Ending::Deployed { deploy },
             Some(Activation::Superseded { by }) => Ending::Superseded { deploy, by },
             None => {
-                *again_at = Some(at);
+                activating.again_at = Some(at);
                 self.arm(rank);
                 return;
             }
@@ -135,7 +136,7 @@ impl Engine {
             match entry.stage {
                 Stage::Waiting { .. } | Stage::Queued { .. } => self.waiting_due(rank, now, out),
                 Stage::Live(_) => self.live_due(rank, now, out),
-                Stage::Activating { .. } => self.activate(rank, out),
+                Stage::Activating(_) => self.activate(rank, out),
             }
         }
     }

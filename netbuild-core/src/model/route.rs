@@ -1,5 +1,7 @@
 //! Which executor an attempt goes to, and why.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::ExecutorName;
@@ -13,7 +15,7 @@ pub struct Route {
     /// The flag that decided; `None` when no flag was asked.
     pub flag: Option<String>,
     /// The rule that decided, in words: `default`, `account`, `25% of projects`.
-    pub rule: String,
+    pub rule: Cow<'static, str>,
     /// The version of the flag snapshot that answered.
     pub snapshot: u64,
 }
@@ -21,6 +23,6 @@ pub struct Route {
 impl Route {
     /// A route that no flag decided.
     pub fn fixed(executor: ExecutorName) -> Self {
-        Route { executor, flag: None, rule: "default".to_owned(), snapshot: 0 }
+        Route { executor, flag: None, rule: Cow::Borrowed("default"), snapshot: 0 }
     }
 }

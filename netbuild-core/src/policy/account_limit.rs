@@ -2,9 +2,10 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{Policy, Queued};
-use crate::model::{AccountId, BuildId, ExecutorName, Priority, Rank, Timestamp};
+use crate::model::{AccountId, Build, ExecutorName, Priority, Rank, Timestamp};
 
 /// How many builds an account may run at once, over all lanes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,8 +50,8 @@ struct Account {
 /// What waits of one account in one lane: `shown` holds the first ones of both in order.
 #[derive(Debug, Default)]
 struct Lane {
-    shown: BTreeMap<Order, Queued>,
-    held: BTreeMap<Order, Queued>,
+    shown: BTreeMap<Order, Arc<Build>>,
+    held: BTreeMap<Order, Arc<Build>>,
 }
 
 type Order = (Reverse<Priority>, Rank);
@@ -68,14 +69,14 @@ impl<P: Policy> AccountLimit<P> {
     }
 
     fn order(&self, build: &Queued) -> Order {
-        let priority = if self.by_priority { build.priority } else { Priority::default() };
+        let priority = if self.by_priority { build.priority() } else { Priority::default() };
         (Reverse(priority), build.rank)
     }
 
     /// Takes a build out of its lane; whether it was shown.
     fn take(&mut self, build: &Queued) -> Option<bool> {
         let order = self.order(build);
-        let lane = self.accounts.get_mut(&build.account)?.lanes.get_mut(&build.lane)?;
+        let lane = self.accounts.get_mut(build.account())?.lanes.get_mut(&build.lane)?;
         if lane.shown.remove(&order).is_some() { Some(true) } else { lane.held.remove(&order).map(|_| false) }
     }
 
@@ -84,8 +85,8 @@ impl<P: Policy> AccountLimit<P> {
         let limit = self.limits.of(id);
         let Some(account) = self.accounts.get_mut(id) else { return };
         let may_start = limit.saturating_sub(account.running) as usize;
-        for lane in account.lanes.values_mut() {
-            lane.balance(may_start, &mut self.inner);
+        for (name, lane) in &mut account.lanes {
+            lane.balance(name, may_start, &mut self.inner);
         }
         account.lanes.retain(|_, lane| !(lane.shown.is_empty() && lane.held.is_empty()));
         if account.running == 0 && account.lanes.is_empty() {
@@ -95,15 +96,16 @@ impl<P: Policy> AccountLimit<P> {
 }
 
 impl Lane {
-    fn balance(&mut self, may_start: usize, inner: &mut impl Policy) {
+    fn balance(&mut self, name: &ExecutorName, may_start: usize, inner: &mut impl Policy) {
+        let queued = |(_, rank): Order, build: Arc<Build>| Queued { build, rank, lane: name.clone() };
         while self.shown.len() > may_start || self.out_of_order() {
             let Some((order, build)) = self.shown.pop_last() else { break };
-            inner.withdrawn(&build);
+            inner.withdrawn(&queued(order, build.clone()));
             self.held.insert(order, build);
         }
         while self.shown.len() < may_start {
             let Some((order, build)) = self.held.pop_first() else { break };
-            inner.enqueued(&build);
+            inner.enqueued(&queued(order, build.clone()));
             self.shown.insert(order, build);
         }
     }
@@ -119,16 +121,16 @@ impl Lane {
 impl<P: Policy> Policy for AccountLimit<P> {
     fn enqueued(&mut self, build: &Queued) {
         let order = self.order(build);
-        let account = self.accounts.entry(build.account.clone()).or_default();
-        account.lanes.entry(build.lane.clone()).or_default().held.insert(order, build.clone());
-        self.balance(&build.account);
+        let account = self.accounts.entry(build.account().clone()).or_default();
+        account.lanes.entry(build.lane.clone()).or_default().held.insert(order, build.build.clone());
+        self.balance(build.account());
     }
 
     fn withdrawn(&mut self, build: &Queued) {
         if self.take(build) == Some(true) {
             self.inner.withdrawn(build);
         }
-        self.balance(&build.account);
+        self.balance(build.account());
     }
 
     fn started(&mut self, build: &Queued) {
@@ -137,19 +139,19 @@ impl<P: Policy> Policy for AccountLimit<P> {
             self.inner.enqueued(build);
         }
         self.inner.started(build);
-        self.accounts.entry(build.account.clone()).or_default().running += 1;
-        self.balance(&build.account);
+        self.accounts.entry(build.account().clone()).or_default().running += 1;
+        self.balance(build.account());
     }
 
     fn finished(&mut self, build: &Queued) {
         self.inner.finished(build);
-        if let Some(account) = self.accounts.get_mut(&build.account) {
+        if let Some(account) = self.accounts.get_mut(build.account()) {
             account.running = account.running.saturating_sub(1);
         }
-        self.balance(&build.account);
+        self.balance(build.account());
     }
 
-    fn next(&mut self, lane: &ExecutorName, now: Timestamp) -> Option<BuildId> {
+    fn next(&mut self, lane: &ExecutorName, now: Timestamp) -> Option<Rank> {
         self.inner.next(lane, now)
     }
 }
@@ -157,21 +159,10 @@ impl<P: Policy> Policy for AccountLimit<P> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ProjectId;
     use crate::policy::Fifo;
+    use crate::policy::port::tests::queued;
 
-    fn queued(account: &str, rank: u64, priority: i16, lane: &str) -> Queued {
-        Queued {
-            id: BuildId::new(Timestamp::from_millis(rank), [0; 10]),
-            account: AccountId::new(account).unwrap(),
-            project: ProjectId::new("p").unwrap(),
-            priority: Priority(priority),
-            rank: Rank(rank),
-            lane: ExecutorName::new(lane).unwrap(),
-        }
-    }
-
-    fn next(policy: &mut impl Policy, lane: &str) -> Option<BuildId> {
+    fn next(policy: &mut impl Policy, lane: &str) -> Option<Rank> {
         policy.next(&ExecutorName::new(lane).unwrap(), Timestamp::EPOCH)
     }
 
@@ -180,11 +171,11 @@ mod tests {
         let mut policy = AccountLimit::new(Fifo::new(), AccountLimits::each(1));
         let [a1, a2, b3] = [queued("a", 1, 0, "x"), queued("a", 2, 0, "x"), queued("b", 3, 0, "x")];
         [&a1, &a2, &b3].into_iter().for_each(|build| policy.enqueued(build));
-        assert_eq!(next(&mut policy, "x"), Some(a1.id));
+        assert_eq!(next(&mut policy, "x"), Some(a1.rank));
         policy.started(&a1);
-        assert_eq!(next(&mut policy, "x"), Some(b3.id), "a is at its limit");
+        assert_eq!(next(&mut policy, "x"), Some(b3.rank), "a is at its limit");
         policy.finished(&a1);
-        assert_eq!(next(&mut policy, "x"), Some(a2.id));
+        assert_eq!(next(&mut policy, "x"), Some(a2.rank));
     }
 
     #[test]
@@ -192,11 +183,11 @@ mod tests {
         let mut policy = AccountLimit::new(Fifo::new(), AccountLimits::each(1));
         let [x, y] = [queued("a", 1, 0, "x"), queued("a", 2, 0, "y")];
         [&x, &y].into_iter().for_each(|build| policy.enqueued(build));
-        assert_eq!(next(&mut policy, "y"), Some(y.id), "x may be full: y is shown as well");
+        assert_eq!(next(&mut policy, "y"), Some(y.rank), "x may be full: y is shown as well");
         policy.started(&y);
         assert_eq!(next(&mut policy, "x"), None, "now the account runs one");
         policy.finished(&y);
-        assert_eq!(next(&mut policy, "x"), Some(x.id));
+        assert_eq!(next(&mut policy, "x"), Some(x.rank));
     }
 
     #[test]
@@ -204,9 +195,9 @@ mod tests {
         let mut policy = AccountLimit::new(Fifo::new(), AccountLimits::each(1)).by_priority();
         let [low, high] = [queued("a", 1, 0, "x"), queued("a", 2, 5, "x")];
         [&low, &high].into_iter().for_each(|build| policy.enqueued(build));
-        assert_eq!(next(&mut policy, "x"), Some(high.id));
+        assert_eq!(next(&mut policy, "x"), Some(high.rank));
         policy.withdrawn(&high);
-        assert_eq!(next(&mut policy, "x"), Some(low.id));
+        assert_eq!(next(&mut policy, "x"), Some(low.rank));
     }
 
     #[test]
@@ -222,6 +213,6 @@ mod tests {
         policy.finished(&running[0]);
         assert_eq!(next(&mut policy, "x"), None, "one still runs");
         policy.finished(&running[1]);
-        assert_eq!(next(&mut policy, "x"), Some(waiting.id));
+        assert_eq!(next(&mut policy, "x"), Some(waiting.rank));
     }
 }

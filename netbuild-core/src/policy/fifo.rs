@@ -1,14 +1,14 @@
 //! First in, first out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Policy, Queued};
-use crate::model::{BuildId, ExecutorName, Rank, Timestamp};
+use crate::model::{ExecutorName, Rank, Timestamp};
 
 /// Starts the oldest build of each lane first, whoever's it is. `next` and each step cost O(log n).
 #[derive(Clone, Debug, Default)]
 pub struct Fifo {
-    lanes: BTreeMap<ExecutorName, BTreeMap<Rank, BuildId>>,
+    lanes: BTreeMap<ExecutorName, BTreeSet<Rank>>,
 }
 
 impl Fifo {
@@ -29,7 +29,7 @@ impl Fifo {
 
 impl Policy for Fifo {
     fn enqueued(&mut self, build: &Queued) {
-        self.lanes.entry(build.lane.clone()).or_default().insert(build.rank, build.id);
+        self.lanes.entry(build.lane.clone()).or_default().insert(build.rank);
     }
 
     fn withdrawn(&mut self, build: &Queued) {
@@ -42,7 +42,7 @@ impl Policy for Fifo {
 
     fn finished(&mut self, _build: &Queued) {}
 
-    fn next(&mut self, lane: &ExecutorName, _now: Timestamp) -> Option<BuildId> {
-        self.lanes.get(lane)?.first_key_value().map(|(_, id)| *id)
+    fn next(&mut self, lane: &ExecutorName, _now: Timestamp) -> Option<Rank> {
+        self.lanes.get(lane)?.first().copied()
     }
 }

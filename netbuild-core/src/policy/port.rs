@@ -1,24 +1,32 @@
 //! The rule that says which queued build starts next.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
-use crate::model::{AccountId, BuildId, ExecutorName, Priority, ProjectId, Rank, Timestamp};
+use crate::model::{AccountId, Build, ExecutorName, Priority, Rank, Timestamp};
 
-/// A queued build, as a policy sees it.
+/// A queued build, as a policy sees it. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Queued {
-    /// The build.
-    pub id: BuildId,
-    /// Its account.
-    pub account: AccountId,
-    /// Its project.
-    pub project: ProjectId,
-    /// Its priority.
-    pub priority: Priority,
-    /// Its place in the order of admission. A retry keeps its rank.
+    /// The build, whole: a policy may look at anything in it.
+    pub build: Arc<Build>,
+    /// Its place in the order of admission, and its name between engine and policy: no two open builds have the same. A
+    /// retry keeps its rank.
     pub rank: Rank,
     /// The lane it waits in: each executor has one, and a full lane never holds up another.
     pub lane: ExecutorName,
+}
+
+impl Queued {
+    /// The account that asked for the build.
+    pub fn account(&self) -> &AccountId {
+        &self.build.account
+    }
+
+    /// The build's priority.
+    pub fn priority(&self) -> Priority {
+        self.build.priority
+    }
 }
 
 /// Decides which queued build starts next. Implement it to bring your own scheduling rule.
@@ -27,7 +35,7 @@ pub struct Queued {
 /// - The engine tells every step: a build is `enqueued` into a lane; it leaves the lane by `started` or `withdrawn`;
 ///   after `started` it is `finished` once. A retry is enqueued again after that. After a restart what runs already is
 ///   told as `enqueued` and `started`, named or not.
-/// - `next` names a build that is enqueued in that lane and changes nothing; the engine starts it and says `started`,
+/// - `next` names a build, by its rank, that is enqueued in that lane and changes nothing; the engine starts it and says `started`,
 ///   or asks again later. `None` means that nothing in this lane may start now.
 /// - It is deterministic: the same calls give the same answers. Time is the argument; there is no clock and no randomness
 ///   but what it was built with.
@@ -48,6 +56,18 @@ pub trait Policy: Debug + Send + 'static {
     /// A started build stopped running, for whatever reason.
     fn finished(&mut self, build: &Queued);
 
-    /// The build to start next in a lane.
-    fn next(&mut self, lane: &ExecutorName, now: Timestamp) -> Option<BuildId>;
+    /// The rank of the build to start next in a lane.
+    fn next(&mut self, lane: &ExecutorName, now: Timestamp) -> Option<Rank>;
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::testkit::fixtures;
+
+    /// A queued build of an account.
+    pub(crate) fn queued(account: &str, rank: u64, priority: i16, lane: &str) -> Queued {
+        let build = Build { priority: Priority(priority), ..fixtures::build(account, "site", rank) };
+        Queued { build: Arc::new(build), rank: Rank(rank), lane: fixtures::route(lane).executor }
+    }
 }

@@ -1,7 +1,7 @@
 //! Lanes, policies that break their contract, and routers that change their mind.
 
 use netbuild_core::engine::{EngineConfig, Input};
-use netbuild_core::model::{BuildId, Cause, ExecutorName, Timestamp};
+use netbuild_core::model::{Cause, ExecutorName, Rank, Timestamp};
 use netbuild_core::policy::{Fifo, Policy, Queued};
 
 use crate::desk::{Desk, lane, numbered};
@@ -69,14 +69,14 @@ fn less_capacity_starts_nothing_and_ends_nothing() {
 #[derive(Debug)]
 struct Stuck {
     lane: ExecutorName,
-    first: Option<BuildId>,
+    first: Option<Rank>,
     others: Fifo,
 }
 
 impl Policy for Stuck {
     fn enqueued(&mut self, build: &Queued) {
         if build.lane == self.lane {
-            self.first.get_or_insert(build.id);
+            self.first.get_or_insert(build.rank);
         }
         self.others.enqueued(build);
     }
@@ -93,7 +93,7 @@ impl Policy for Stuck {
         self.others.finished(build);
     }
 
-    fn next(&mut self, lane: &ExecutorName, now: Timestamp) -> Option<BuildId> {
+    fn next(&mut self, lane: &ExecutorName, now: Timestamp) -> Option<Rank> {
         if *lane == self.lane { self.first } else { self.others.next(lane, now) }
     }
 }

@@ -10,11 +10,12 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::report::{Report, Verdict};
 use super::suite::{Stop, check, equal};
-use crate::model::{BuildId, ExecutorName, Priority, Rank, Timestamp};
+use crate::model::{Build, ExecutorName, Priority, Rank, Timestamp};
 use crate::policy::{Policy, Queued};
 use crate::testkit::fixtures;
 
@@ -62,7 +63,7 @@ fn queued(n: u64) -> Queued {
     let priority = Priority([0, 5, -1, 0, 9][(n % 5) as usize]);
     let build = fixtures::build(account, ["site", "blog"][(n % 7 % 2) as usize], n);
     let lane = lane(LANES[(n / 3 % 2) as usize]);
-    Queued { id: build.id, account: build.account, project: build.project, priority, rank: Rank(n), lane }
+    Queued { build: Arc::new(Build { priority, ..build }), rank: Rank(n), lane }
 }
 
 /// Time for policies that let builds wait: each asking is half an hour after the one before.
@@ -76,10 +77,10 @@ const PATIENCE: u64 = 48 * 28;
 /// Plays the engine: tells a policy every step and keeps what it must know.
 struct Play {
     policy: Box<dyn Policy>,
-    waiting: BTreeMap<BuildId, Queued>,
+    waiting: BTreeMap<Rank, Queued>,
     running: Vec<Queued>,
     askings: u64,
-    answers: Vec<Option<BuildId>>,
+    answers: Vec<Option<Rank>>,
     /// Asks everything twice.
     asks_twice: bool,
 }
@@ -92,12 +93,12 @@ impl Play {
 
     fn enqueue(&mut self, build: Queued) {
         self.policy.enqueued(&build);
-        self.waiting.insert(build.id, build);
+        self.waiting.insert(build.rank, build);
     }
 
     fn withdraw(&mut self, build: &Queued) {
         self.policy.withdrawn(build);
-        self.waiting.remove(&build.id);
+        self.waiting.remove(&build.rank);
     }
 
     /// Asks for the next build of a lane and starts it.
@@ -111,10 +112,12 @@ impl Play {
         }
         let answer = self.policy.next(&lane, now);
         self.answers.push(answer);
-        let Some(id) = answer else { return Ok(None) };
-        let named = self.waiting.remove(&id).filter(|build| build.lane == lane);
+        let Some(rank) = answer else { return Ok(None) };
+        let named = self.waiting.remove(&rank).filter(|build| build.lane == lane);
         let Some(build) = named else {
-            return Err(Stop::failed(format_args!("next names {id}, which does not wait in the lane {lane}")));
+            return Err(Stop::failed(format_args!(
+                "next names the build of rank {rank}, which does not wait in the lane {lane}"
+            )));
         };
         self.policy.started(&build);
         self.running.push(build.clone());
@@ -235,7 +238,7 @@ fn builds_that_ran_before_a_restart_are_taken_in(fresh: &Fresh<'_>) -> Result<()
     (31..=60).for_each(|n| play.enqueue(queued(n)));
     for name in LANES {
         let named = play.policy.next(&lane(name), time(1));
-        let is_running = |id: BuildId| play.running.iter().any(|build| build.id == id);
+        let is_running = |rank: Rank| play.running.iter().any(|build| build.rank == rank);
         check(!named.is_some_and(is_running), "a build that runs already is not named")?;
     }
     while play.finish_oldest().is_some() {}
