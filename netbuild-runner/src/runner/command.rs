@@ -22,6 +22,9 @@ use super::stop::{Halt, Stop, StopReason};
 /// How long to read on after the command's end, when something that it left still holds its output open.
 const DRAIN: Duration = Duration::from_secs(2);
 
+/// What runs the build's command.
+const SHELL: &str = "/bin/sh";
+
 const BUFFER: usize = 64 << 10;
 
 /// What to run.
@@ -66,7 +69,7 @@ enum End {
 fn start(call: &Call<'_>) -> io::Result<(Child, Receiver)> {
     // One pipe for both, so that lines keep their order. The runner reads it itself and outlives the scheduler.
     let (reader, writer) = io::pipe()?;
-    let child = Command::new("/bin/sh")
+    let child = Command::new(SHELL)
         .arg("-c")
         .arg(call.command)
         .current_dir(call.work)
@@ -86,6 +89,10 @@ fn not_started(error: &io::Error) -> Failure {
         io::ErrorKind::ArgumentListTooLong => Failure::new(
             Cause::SpecInvalid,
             "the command, or its environment, is longer than the system can start; put it into a script",
+        ),
+        io::ErrorKind::NotFound if !Path::new(SHELL).exists() => Failure::new(
+            Cause::ImageInvalid,
+            "the image has no /bin/sh, which runs the build's command: put a shell into it, or use another image",
         ),
         _ => Failure::new(Cause::RunnerBroken, format!("/bin/sh could not be started: {error}")),
     }

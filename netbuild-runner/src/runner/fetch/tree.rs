@@ -32,6 +32,7 @@ pub(super) fn admit(
         }
         let path = entry.path(index);
         admit_path(path)?;
+        admit_place(index, path)?;
         // Submodules come from other repositories, which no rule has allowed.
         if entry.mode == Mode::COMMIT {
             return Err(refused(format!("{path}: submodules are not supported; commit their files instead")));
@@ -67,6 +68,15 @@ fn admit_path(path: &BStr) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Refuses a file below a path that is a file or a link itself: the file would be written to where the link leads.
+fn admit_place(index: &gix::index::State, path: &BStr) -> Result<(), Failure> {
+    let is_taken = |end: usize| index.entry_by_path(path[..end].as_bstr()).is_some();
+    match path.find_iter("/").find(|&end| is_taken(end)) {
+        Some(end) => Err(refused(format!("{path}: its folder {} is a file or a link too", path[..end].as_bstr()))),
+        None => Ok(()),
+    }
+}
+
 /// `.git` as a file system that ignores case, trailing dots and spaces, or invisible characters would read it.
 fn is_git_folder(part: &[u8]) -> bool {
     let stream = part.split(|&byte| byte == b':').next().unwrap_or_default();
@@ -92,12 +102,30 @@ mod tests {
 
     #[test]
     fn paths_stay_below_the_workspace() {
-        for fine in [&b"a"[..], b"a/b.git/c", b".github/x", b".gitignore", b"a/..b", b"\xff/\xfe", b"git", "größe".as_bytes()] {
+        for fine in
+            [&b"a"[..], b"a/b.git/c", b".github/x", b".gitignore", b"a/..b", b"\xff/\xfe", b"git", "größe".as_bytes()]
+        {
             assert!(admit_path(fine.as_bstr()).is_ok(), "{:?}", fine.as_bstr());
         }
         let tricks = [
-            "", "/a", "a//b", "a/", ".", "..", "a/../b", ".git/hooks/x", "a/.git", ".GIT/x", ".Git", ".git.", ".git ",
-            ".git::$INDEX_ALLOCATION/x", "git~1/x", "GIT~1", ".g\u{200c}it/x", "a\0b",
+            "",
+            "/a",
+            "a//b",
+            "a/",
+            ".",
+            "..",
+            "a/../b",
+            ".git/hooks/x",
+            "a/.git",
+            ".GIT/x",
+            ".Git",
+            ".git.",
+            ".git ",
+            ".git::$INDEX_ALLOCATION/x",
+            "git~1/x",
+            "GIT~1",
+            ".g\u{200c}it/x",
+            "a\0b",
         ];
         for trick in tricks {
             assert!(admit_path(trick.into()).is_err(), "{trick:?}");
