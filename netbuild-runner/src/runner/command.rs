@@ -23,6 +23,9 @@ use super::user::{LIMIT_PROCESSES, process_limit};
 /// How long to read on after the command's end, when something that it left still holds its output open.
 const DRAIN: Duration = Duration::from_secs(2);
 
+/// What runs the build's command.
+const SHELL: &str = "/bin/sh";
+
 const BUFFER: usize = 64 << 10;
 
 /// What to run.
@@ -69,7 +72,7 @@ enum End {
 fn start(call: &Call<'_>) -> io::Result<(Child, Receiver)> {
     // One pipe for both, so that lines keep their order. The runner reads it itself and outlives the scheduler.
     let (reader, writer) = io::pipe()?;
-    let mut command = Command::new("/bin/sh");
+    let mut command = Command::new(SHELL);
     match call.user {
         None => command.args(["-c", call.command]),
         Some(user) => command
@@ -97,6 +100,10 @@ fn not_started(error: &io::Error) -> Failure {
         io::ErrorKind::ArgumentListTooLong => Failure::new(
             Cause::SpecInvalid,
             "the command, or its environment, is longer than the system can start; put it into a script",
+        ),
+        io::ErrorKind::NotFound if !Path::new(SHELL).exists() => Failure::new(
+            Cause::ImageInvalid,
+            "the image has no /bin/sh, which runs the build's command: put a shell into it, or use another image",
         ),
         _ => Failure::new(Cause::RunnerBroken, format!("/bin/sh could not be started: {error}")),
     }

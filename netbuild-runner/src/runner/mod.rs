@@ -15,6 +15,12 @@
 //!   the log and to the gateway, and made anew. But for a full disk before the command, no cache fails a build.
 //! - Secrets are masked in the log and in evidence; the command never sees the gateway's token.
 //!
+//! # What it needs of an image
+//! `/proc`, `/dev/null`, and `/bin/sh` for the command; nothing else when it is built by `scripts/build-runner`, which
+//! links it statically. Without `/proc` it refuses to begin; without `/bin/sh` the build ends with `image_invalid`. Host
+//! names are looked up by the image's `/etc/hosts` and `/etc/resolv.conf`. Servers are checked by the image's root
+//! certificates or those in `SSL_CERT_FILE`; an image without any gets the public ones that the runner brings along.
+//!
 //! # How it ends
 //! | what happens | the command | outcome |
 //! |---|---|---|

@@ -7,7 +7,7 @@ use gix::progress::Discard;
 use gix::{ObjectId, Repository};
 use netbuild_core::model::{Cause, Failure, JobRules};
 
-use super::error::{broken, refused};
+use super::error::{broken, malformed, refused};
 use super::tree;
 
 /// Makes `work` with an empty repository in it.
@@ -30,7 +30,8 @@ pub(super) fn checkout(
     let unreadable = |error: &gix::Error| broken("the commit could not be checked out", error);
     let tree =
         repository.find_object(commit).and_then(|object| object.peel_to_tree()).map_err(|error| unreadable(&error))?;
-    let mut index = repository.index_from_tree(&tree.id).map_err(|error| unreadable(&error))?;
+    let mut index =
+        repository.index_from_tree(&tree.id).map_err(|error| malformed("the commit's tree is not one", &error))?;
     tree::admit(repository, &index, rules, interrupt)?;
 
     let mut options = repository

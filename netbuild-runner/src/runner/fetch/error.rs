@@ -20,6 +20,11 @@ pub(super) fn refused(text: String) -> Failure {
     Failure::new(Cause::SourceRefused, text)
 }
 
+/// The repository holds something that cannot be read as what it should be.
+pub(super) fn malformed(what: &str, error: &gix::Error) -> Failure {
+    refused(format!("{what}: {}", chain(error)))
+}
+
 /// Something on this side failed.
 pub(super) fn broken(what: &str, error: &gix::Error) -> Failure {
     let cause = if disk_full(error) { Cause::HostDisk } else { Cause::RunnerBroken };

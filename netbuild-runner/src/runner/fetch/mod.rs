@@ -3,6 +3,14 @@
 //!
 //! `http` and `https` speak Git's smart protocol; `file` reads the repository's objects where they are. Both end in the
 //! same checkout of one commit's tree.
+//!
+//! # What is refused, by name and before the command
+//! - A redirect to another scheme, host or port, and one in the middle of a fetch. A redirect on the same host, as for a
+//!   renamed repository, is followed.
+//! - More files or bytes than the rules allow, and a list of refs over 8 MiB.
+//! - Paths that Git never makes: `..`, `.git` in any spelling, a file below a link.
+//! - Submodules, files kept by Git LFS, SHA-256 repositories, and the transport `ssh`.
+//! - A server that no root certificate vouches for. Which ones count is said in `roots`.
 
 mod checkout;
 mod error;

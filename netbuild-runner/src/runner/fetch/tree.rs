@@ -32,6 +32,7 @@ pub(super) fn admit(
         }
         let path = entry.path(index);
         admit_path(path)?;
+        admit_place(index, path)?;
         // Submodules come from other repositories, which no rule has allowed.
         if entry.mode == Mode::COMMIT {
             return Err(refused(format!("{path}: submodules are not supported; commit their files instead")));
@@ -65,6 +66,15 @@ fn admit_path(path: &BStr) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Refuses a file below a path that is a file or a link itself: the file would be written to where the link leads.
+fn admit_place(index: &gix::index::State, path: &BStr) -> Result<(), Failure> {
+    let is_taken = |end: usize| index.entry_by_path(path[..end].as_bstr()).is_some();
+    match path.find_iter("/").find(|&end| is_taken(end)) {
+        Some(end) => Err(refused(format!("{path}: its folder {} is a file or a link too", path[..end].as_bstr()))),
+        None => Ok(()),
+    }
 }
 
 /// `.git` as a file system that ignores case, trailing dots and spaces, or invisible characters would read it.

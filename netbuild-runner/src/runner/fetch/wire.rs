@@ -18,8 +18,9 @@ use crate::runner::roots;
 /// The longest silence of the repository's host, in one connect, read or write.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// The most bytes of an answer that lists refs: half a million refs. They are kept in memory.
-const MAX_LIST_BYTES: u64 = 32 << 20;
+/// The most bytes of an answer that lists refs: about a hundred thousand of them, and they are kept in memory. A server
+/// that speaks version 2 of the protocol lists only what is asked for.
+const MAX_LIST_BYTES: u64 = 8 << 20;
 
 /// The most redirects that are followed, all of them on the same host.
 const MAX_REDIRECTS: usize = 4;

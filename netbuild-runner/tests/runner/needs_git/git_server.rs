@@ -46,7 +46,7 @@ async fn serve(State(git_dir): State<PathBuf>, method: Method, uri: Uri, headers
     Response::builder().status(status).body(Body::empty()).unwrap()
 }
 
-async fn backend(git_dir: PathBuf, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+pub(crate) async fn backend(git_dir: PathBuf, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let mut command = tokio::process::Command::from(git());
     let mut child = command
@@ -54,7 +54,7 @@ async fn backend(git_dir: PathBuf, method: Method, uri: Uri, headers: HeaderMap,
         .env("GIT_PROJECT_ROOT", git_dir)
         .env("GIT_HTTP_EXPORT_ALL", "1")
         .env("REQUEST_METHOD", method.as_str())
-        .env("PATH_INFO", uri.path().strip_prefix("/site.git").unwrap())
+        .env("PATH_INFO", uri.path().splitn(3, '/').nth(2).map(|rest| format!("/{rest}")).unwrap())
         .env("QUERY_STRING", uri.query().unwrap_or_default())
         .env("CONTENT_TYPE", header("content-type"))
         .env("CONTENT_LENGTH", body.len().to_string())
