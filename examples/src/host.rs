@@ -31,6 +31,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::faults::{Fault, FaultyExecutor, FaultyLedger};
 
+/// The time between two sweeps of the caches.
+const SWEEP: Duration = Duration::from_secs(6 * 3600);
+
 /// What a host is made of.
 #[derive(Clone, Debug)]
 pub struct HostOptions {
@@ -183,9 +186,10 @@ impl Host {
         };
         let scheduler = Scheduler::new(ports, config, policy);
         let handle = scheduler.handle();
+        let caches = Caches::new(origin.clone(), CacheLimits::default(), clock.clone());
         let gateway = Gateway::new(GatewayParts {
             store: origin.clone(),
-            caches: Caches::new(origin.clone(), CacheLimits::default(), clock.clone()),
+            caches: caches.clone(),
             control: Arc::new(handle.clone()),
             logs: logs.clone(),
             key: GatewayKey::from(&ledger.name_key().await?),
@@ -204,6 +208,7 @@ impl Host {
             gateway.serve(listener, token).await;
             Ok(())
         });
+        tasks.spawn(sweep(caches, shutdown.clone()));
         tasks.spawn(scheduler.run(shutdown.clone()));
         Ok(Host {
             handle,
@@ -263,6 +268,18 @@ impl Host {
         self.executor.shutdown().await;
         outcome
     }
+}
+
+/// Removes caches that are too old or too many, now and some times a day.
+async fn sweep(caches: Caches, shutdown: CancellationToken) -> Result<(), LedgerError> {
+    while !shutdown.is_cancelled() {
+        if let Err(error) = caches.sweep().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "caches could not be swept");
+        }
+        // Ends early with the host; either way the condition is looked at.
+        let _over = shutdown.run_until_cancelled(tokio::time::sleep(SWEEP)).await;
+    }
+    Ok(())
 }
 
 /// Attempts as processes of this machine; this very program is their runner. Their commands run as users of their own

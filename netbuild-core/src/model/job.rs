@@ -75,7 +75,8 @@ pub struct JobRules {
     pub cache_files: u64,
     /// The most bytes of one cache entry, unpacked. Default 4 GiB.
     pub cache_bytes: u64,
-    /// The longest that all caches together take to restore, and again to save; past it the build goes on without. Default 2 minutes.
+    /// The longest that all caches together take to restore, and again to save; past it the build goes on without.
+    /// Default 2 minutes.
     pub cache_time: Duration,
     /// The most files of a source, links included. Default 500,000: five times what a large repository of a site has.
     pub source_files: u64,

@@ -35,8 +35,8 @@ impl Queued {
 /// - The engine tells every step: a build is `enqueued` into a lane; it leaves the lane by `started` or `withdrawn`;
 ///   after `started` it is `finished` once. A retry is enqueued again after that. After a restart what runs already is
 ///   told as `enqueued` and `started`, named or not.
-/// - `next` names a build, by its rank, that is enqueued in that lane and changes nothing; the engine starts it and says `started`,
-///   or asks again later. `None` means that nothing in this lane may start now.
+/// - `next` names a build, by its rank, that is enqueued in that lane and changes nothing; the engine starts it and says
+///   `started`, or asks again later. `None` means that nothing in this lane may start now.
 /// - It is deterministic: the same calls give the same answers. Time is the argument; there is no clock and no randomness
 ///   but what it was built with.
 /// - `next` and each step cost O(log n) in the builds that wait.

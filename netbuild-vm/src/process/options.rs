@@ -24,12 +24,12 @@ pub struct ProcessOptions {
     pub poll: Duration,
     /// The longest that a call takes; past it the answer is of unknown effect. Default 10 s.
     pub deadline: Duration,
-    /// The user ids that commands run as, each attempt's under one of its own; `None`, the default: commands run as the user
-    /// of this process. It needs root, a root folder that other users can reach, and ids that nobody else on this host has:
-    /// neither accounts nor another executor's root, for whatever runs as one of them is killed. An attempt keeps its id
-    /// until it is removed and deleted, so take several times the slots; without a free one a start is refused as full.
-    /// Keep the range as long as attempts are there. Ids are used again, and with them whatever the earlier one left in `/tmp` and the like: a large range makes that
-    /// rare.
+    /// The user ids that commands run as, each attempt's under one of its own; `None`, the default: commands run as
+    /// the user of this process. It needs root, a root folder that other users can reach, and ids that nobody else on
+    /// this host has: neither accounts nor another executor's root, for whatever runs as one of them is killed. An
+    /// attempt keeps its id until it is removed and deleted, so take several times the slots; without a free one a
+    /// start is refused as full. Keep the range as long as attempts are there. Ids are used again, and with them
+    /// whatever the earlier one left in `/tmp` and the like: a large range makes that rare.
     pub users: Option<Range<u32>>,
     /// The name of this host in observations, so that a retry can avoid it. Default none.
     pub host: Option<HostName>,
