@@ -1,5 +1,7 @@
 //! The host frozen for longer than its runners' lease.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use netbuild_core::model::{AttemptFolder, BuildState, Cause, Ending, ExitRecord, Outcome};
@@ -23,7 +25,11 @@ fn exit_record(bench: &Bench) -> Option<ExitRecord> {
 #[test]
 fn runners_of_a_frozen_host_end_within_their_lease_and_it_settles_them_when_it_wakes() {
     let bench = Bench::new();
-    let begun = bench.folder.path().join("begun");
+    // The command may run as a user of its own, who writes where everybody may.
+    let open = bench.folder.path().join("open");
+    std::fs::create_dir(&open).unwrap();
+    std::fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
+    let begun = open.join("begun");
     // The first run never ends and ignores TERM; the second finds the mark of the first.
     let command =
         format!("if test -e $BEGUN; then {QUICK}; else touch $BEGUN; trap '' TERM; while :; do sleep 0.1; done; fi");

@@ -15,6 +15,9 @@ const FULL_BYTES: u64 = 64 << 10;
 
 /// The failure of an operation on the attempt's folder. Whoever filled the disk: see [`judged`].
 pub(super) fn failure(error: &io::Error) -> Failure {
+    if error.kind() == io::ErrorKind::Unsupported {
+        return Failure::new(Cause::RunnerBroken, error.to_string());
+    }
     let cause = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Cause::HostDisk,
         _ => Cause::RunnerBroken,

@@ -77,7 +77,12 @@ impl Claim {
     pub(super) fn begin(&self, now: Timestamp) -> io::Result<()> {
         record::reserve(&self.folder, AttemptFolder::EXIT, MAX_RECORD_BYTES)?;
         let pid = std::process::id();
-        let stat = i32::try_from(pid).ok().and_then(ProcStat::of).ok_or_else(|| io::Error::other("no /proc here"))?;
+        let stat = i32::try_from(pid).ok().and_then(ProcStat::of).ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::Unsupported,
+                "there is no /proc here, by which the runner finds its processes: mount it",
+            )
+        })?;
         let identity = RunnerIdentity {
             pid,
             start_ticks: stat.start_ticks,

@@ -3,8 +3,10 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
+use std::time::Duration;
 
 use netbuild_core::model::AttemptFolder;
+use rustix::thread::Timespec;
 
 /// A process of this host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,6 +104,8 @@ pub(super) struct Stat {
     pub(super) group: u32,
     pub(super) start_ticks: u64,
     pub(super) zombie: bool,
+    /// It is between two programs: it has memory, and no environment in it yet. Seen only by who may read its environment.
+    pub(super) executes: bool,
 }
 
 /// The stat of a process; `None` when there is none with this pid.
@@ -134,6 +138,7 @@ fn parse_stat(text: &str) -> Option<Stat> {
         zombie: matches!(*fields.first()?, "Z" | "X" | "x") && fields.get(17)?.parse::<u32>().ok()? <= 1,
         group: fields.get(2)?.parse().ok()?,
         start_ticks: fields.get(19)?.parse().ok()?,
+        executes: *fields.get(20)? != "0" && *fields.get(48)? == "0",
     })
 }
 
@@ -150,12 +155,28 @@ fn read_user(pid: u32) -> Option<u32> {
 /// The most bytes of an environment that are looked at.
 const MAX_ENVIRON_BYTES: u64 = 1 << 20;
 
+/// The longest wait for a process to get its environment. It takes microseconds, but a process may lose the processor then.
+const EXECUTION: Duration = Duration::from_secs(1);
+
+/// The pause between two looks at such a process.
+const LOOK: Duration = Duration::from_millis(1);
+
 /// The cookie of a process. Without the right to read its environment, it has none that concerns us.
+///
+/// A process that executes a program lets go of what it held, the lock of a folder too, a moment before its new environment
+/// is there. In this moment it would look like somebody else, so it is waited for.
 fn read_cookie(pid: u32) -> Option<String> {
-    let mut environ = Vec::new();
-    let file = File::open(Path::new("/proc").join(pid.to_string()).join("environ")).ok()?;
-    file.take(MAX_ENVIRON_BYTES).read_to_end(&mut environ).ok()?;
-    find_cookie(&environ)
+    for _ in 0..EXECUTION.as_millis() / LOOK.as_millis() {
+        let mut environ = Vec::new();
+        let file = File::open(Path::new("/proc").join(pid.to_string()).join("environ")).ok()?;
+        file.take(MAX_ENVIRON_BYTES).read_to_end(&mut environ).ok()?;
+        if !environ.is_empty() || !read_stat(pid).ok()??.executes {
+            return find_cookie(&environ);
+        }
+        // Shorter or longer does no harm.
+        let _slept = rustix::thread::nanosleep(&Timespec { tv_sec: 0, tv_nsec: LOOK.as_nanos() as i64 });
+    }
+    None
 }
 
 fn find_cookie(environ: &[u8]) -> Option<String> {
@@ -198,14 +219,20 @@ mod tests {
 
     #[test]
     fn a_stat_line_is_read_behind_the_programs_name() {
-        let line = "42 (a) b (c)) S 1 40 39 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 12345 1 2";
-        assert_eq!(parse_stat(line), Some(Stat { group: 40, start_ticks: 12345, zombie: false }));
+        let memory = format!("9000 {}7001 7999 0", "1 ".repeat(26));
+        let line = format!("42 (a) b (c)) S 1 40 39 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 12345 {memory}");
+        let stat = Stat { group: 40, start_ticks: 12345, zombie: false, executes: false };
+        assert_eq!(parse_stat(&line), Some(stat));
         let zombie = line.replace(") S", ") Z");
         assert_eq!(parse_stat(&zombie).map(|stat| stat.zombie), Some(true));
         let others_run = zombie.replace(" 20 0 1 0 12345", " 20 0 3 0 12345");
         assert_eq!(parse_stat(&others_run).map(|stat| stat.zombie), Some(false));
-        for end in 0..line.len() - 9 {
-            assert_eq!(parse_stat(&line[..end]).filter(|stat| stat.start_ticks == 12345), None);
+        let executes = line.replace(" 7001 7999 0", " 0 0 0");
+        assert_eq!(parse_stat(&executes), Some(Stat { executes: true, ..stat }));
+        let of_the_kernel = executes.replace(" 9000 ", " 0 ");
+        assert_eq!(parse_stat(&of_the_kernel), Some(stat), "it has no memory");
+        for end in 0..line.len() - memory.len() - 1 {
+            assert_eq!(parse_stat(&line[..end]), None);
         }
     }
 

@@ -83,7 +83,7 @@ fn make_folder(bench: &Bench, request: &StartRequest) {
 #[tokio::test]
 async fn while_another_executor_is_at_a_folder_nothing_is_judged_or_started() {
     let bench = Bench::new();
-    let deadline = Duration::from_secs(1);
+    let deadline = Duration::from_secs(3);
     let executor = bench.executor_with(ProcessOptions { deadline, ..bench.options() }).await;
     let request = bench.request("true");
     make_folder(&bench, &request);

@@ -139,9 +139,9 @@ async fn an_image_without_a_shell_is_the_configurations_fault() {
 async fn without_proc_the_runner_refuses_by_name() {
     let (bench, repository) = (Bench::new().await, Repository::new());
     let root = Root { has_proc: false, ..Root::with_shell() };
-    let output = root.start(&bench.attempt(&repository.url(), "echo > /ran")).await;
-    assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("no /proc here"));
+    let report = root.run(&bench.attempt(&repository.url(), "echo > /ran")).await;
+    assert_eq!(failed(&report), (Cause::RunnerBroken, Owner::Platform));
+    assert!(evidence(&report).contains("no /proc here"));
     assert!(!root.path("ran").exists());
 }
 
