@@ -236,6 +236,7 @@ fn the_debug_of_a_job_and_the_error_about_one_show_no_secret() {
         env: BTreeMap::new(),
         secrets: BTreeMap::from([("KEY".to_owned(), canary.secret())]),
         caches: Vec::new(),
+        credential: None,
         image: None,
         user: None,
         gateway: netbuild_core::model::GatewayAccess { url: "http://127.0.0.1:1".to_owned(), token: canary.secret() },
