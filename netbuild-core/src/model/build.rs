@@ -95,6 +95,10 @@ pub struct BuildSpec {
     /// Secret environment variables: the variable's name and the reference that the `Secrets` port resolves.
     #[serde(default)]
     pub secrets: BTreeMap<String, SecretRef>,
+    /// What opens the repository, for `ssh` a private key: the runner fetches with it, and the command never sees it.
+    /// Withheld from untrusted builds, as every secret.
+    #[serde(default)]
+    pub credential: Option<SecretRef>,
     /// Folders that are kept between the project's builds.
     #[serde(default)]
     pub caches: Vec<CacheSpec>,
@@ -118,6 +122,7 @@ impl BuildSpec {
             image: None,
             env: BTreeMap::new(),
             secrets: BTreeMap::new(),
+            credential: None,
             caches: Vec::new(),
             resources: Resources::default(),
             limits: Limits::default(),

@@ -24,6 +24,8 @@ pub struct Job {
     pub env: BTreeMap<String, String>,
     /// Secret environment variables of the command. Masked in the log.
     pub secrets: BTreeMap<String, SecretString>,
+    /// A private key for an `ssh` repository, without a passphrase. The runner alone sees it, and only while it fetches.
+    pub credential: Option<SecretString>,
     /// Folders to restore before the command and to save after it.
     pub caches: Vec<CacheSpec>,
     /// The image that the runner is in, as a part of the caches' keys; `None` when it is in none.
@@ -84,6 +86,10 @@ pub struct JobRules {
     pub source_bytes: u64,
     /// Whether `file` repositories may be fetched. Default no: a build could read the host's files.
     pub allow_file: bool,
+    /// The hosts that `ssh` repositories may be on, as lines of OpenSSH's `known_hosts`. Default none given: then the
+    /// image's `/etc/ssh/ssh_known_hosts` counts.
+    #[serde(default)]
+    pub ssh_known_hosts: Option<String>,
 }
 
 impl Default for JobRules {
@@ -104,6 +110,7 @@ impl Default for JobRules {
             source_files: 500_000,
             source_bytes: 4 << 30,
             allow_file: false,
+            ssh_known_hosts: None,
         }
     }
 }
@@ -116,6 +123,7 @@ struct Wire {
     publish: Option<PublishPath>,
     env: BTreeMap<String, String>,
     secrets: BTreeMap<String, String>,
+    credential: Option<String>,
     caches: Vec<CacheSpec>,
     image: Option<String>,
     user: Option<u32>,
@@ -135,6 +143,7 @@ impl Job {
             publish: self.publish.clone(),
             env: self.env.clone(),
             secrets: self.secrets.iter().map(expose).collect(),
+            credential: self.credential.as_ref().map(|key| key.expose_secret().to_owned()),
             caches: self.caches.clone(),
             image: self.image.clone(),
             user: self.user,
@@ -163,6 +172,7 @@ impl Job {
             publish: wire.publish,
             env: wire.env,
             secrets: wire.secrets.into_iter().map(|(name, value)| (name, SecretString::from(value))).collect(),
+            credential: wire.credential.map(SecretString::from),
             caches: wire.caches,
             image: wire.image,
             user: wire.user,
@@ -269,6 +279,7 @@ mod tests {
             publish: None,
             env: BTreeMap::new(),
             secrets: [("KEY".to_owned(), SecretString::from("canary-1"))].into(),
+            credential: Some(SecretString::from("canary-3")),
             caches: Vec::new(),
             image: None,
             user: None,
@@ -282,6 +293,7 @@ mod tests {
         let job = job();
         let read = Job::from_wire(job.to_wire().expose_secret()).unwrap();
         assert_eq!(read.secrets["KEY"].expose_secret(), "canary-1");
+        assert_eq!(read.credential.as_ref().unwrap().expose_secret(), "canary-3");
         assert_eq!(read.gateway.token.expose_secret(), "canary-2");
         assert!(!format!("{read:?}").contains("canary"));
     }

@@ -20,6 +20,15 @@ pub trait Secrets: Debug + Send + Sync + 'static {
     /// # Errors
     /// [`SecretsError`].
     async fn resolve(&self, build: &Build) -> Result<BTreeMap<String, SecretString>, SecretsError>;
+
+    /// The value of the build's [`credential`](crate::model::BuildSpec::credential), which is `reference`. Unless it is
+    /// overridden, there is none.
+    ///
+    /// # Errors
+    /// [`SecretsError`].
+    async fn credential(&self, _build: &Build, reference: &SecretRef) -> Result<SecretString, SecretsError> {
+        Err(SecretsError::Missing(reference.clone()))
+    }
 }
 
 /// Why secrets could not be resolved.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::SecretString;
+
 use super::config::{SchedulerConfig, SchedulerPorts};
 use super::lease::HeldLease;
 use super::logs;
@@ -27,6 +29,19 @@ pub(super) enum Answer {
     Listed(ExecutorName, Option<Box<Input>>),
     /// This scheduler must not go on.
     StepDown(&'static str),
+}
+
+/// The command's secrets, and the fetch's.
+type ResolvedSecrets = (BTreeMap<String, SecretString>, Option<SecretString>);
+
+fn unresolved(error: SecretsError) -> StartAnswer {
+    match error {
+        SecretsError::Missing(name) => {
+            let evidence = format!("the secret {:?} does not exist", name.0);
+            StartAnswer::Refused(Failure::new(Cause::SecretMissing, evidence))
+        }
+        SecretsError::Unavailable(_) => StartAnswer::Unavailable,
+    }
 }
 
 /// What every call needs: shared by all of them, never changed.
@@ -114,18 +129,20 @@ impl Caller {
         }
     }
 
+    async fn secrets(&self, build: &Build) -> Result<ResolvedSecrets, SecretsError> {
+        let secrets = self.ports.secrets.resolve(build).await?;
+        let credential = match &build.spec.credential {
+            Some(reference) => Some(self.ports.secrets.credential(build, reference).await?),
+            None => None,
+        };
+        Ok((secrets, credential))
+    }
+
     /// The job of an attempt. Secrets are resolved here and nowhere earlier, and only for trusted builds.
     async fn job(&self, attempt: &AttemptId, build: &Build) -> Result<Job, StartAnswer> {
-        let secrets = match build.trust {
-            Trust::Untrusted => BTreeMap::new(),
-            Trust::Trusted => match self.ports.secrets.resolve(build).await {
-                Ok(secrets) => secrets,
-                Err(SecretsError::Missing(name)) => {
-                    let evidence = format!("the secret {:?} does not exist", name.0);
-                    return Err(StartAnswer::Refused(Failure::new(Cause::SecretMissing, evidence)));
-                }
-                Err(SecretsError::Unavailable(_)) => return Err(StartAnswer::Unavailable),
-            },
+        let (secrets, credential) = match build.trust {
+            Trust::Untrusted => (BTreeMap::new(), None),
+            Trust::Trusted => self.secrets(build).await.map_err(unresolved)?,
         };
         let rules = JobRules {
             lease: self.config.engine.lease,
@@ -141,6 +158,7 @@ impl Caller {
             publish: build.spec.publish.clone(),
             env: build.spec.env.clone(),
             secrets,
+            credential,
             caches: build.spec.caches.clone(),
             image: build.spec.image.clone(),
             user: None,

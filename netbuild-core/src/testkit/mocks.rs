@@ -25,7 +25,7 @@ use secrecy::SecretString;
 
 use crate::model::{
     AccountId, AttemptId, Build, BuildKey, BuildRecord, DeployContext, ExecutorName, HolderId, LeaderEpoch, NameKey,
-    ProjectId, PublisherId, Rank, Report, Route, Timestamp,
+    ProjectId, PublisherId, Rank, Report, Route, SecretRef, Timestamp,
 };
 use crate::port::{
     Activation, Admission, AttemptControl, Backlog, Batch, BuildQuery, Cursor, Delivery, Deploy, Depth, Event,
@@ -152,6 +152,7 @@ mock! {
     #[async_trait]
     impl Secrets for Secrets {
         async fn resolve(&self, build: &Build) -> Result<BTreeMap<String, SecretString>, SecretsError>;
+        async fn credential(&self, build: &Build, reference: &SecretRef) -> Result<SecretString, SecretsError>;
     }
 }
 

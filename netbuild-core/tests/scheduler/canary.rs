@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use netbuild_core::model::{
-    AttemptNumber, Build, BuildKey, CacheScope, Cause, Ending, GatewayClaim, GatewayKey, Job, Timestamp,
+    AttemptNumber, Build, BuildKey, CacheScope, Cause, Ending, GatewayClaim, GatewayKey, Job, SecretRef, Timestamp,
 };
 use netbuild_core::port::{History, Ledger, Notice, Observer, Outbox, Secrets, SecretsError, StartRequest};
 use netbuild_core::testkit::{CallFault, Canary, FakeCallKind, LogStoreMood, Play, StartFault, deploy_of, fixtures};
@@ -86,6 +86,10 @@ impl Secrets for OneSecret {
     async fn resolve(&self, build: &Build) -> Result<BTreeMap<String, SecretString>, SecretsError> {
         Ok(build.spec.secrets.keys().map(|name| (name.clone(), self.0.clone())).collect())
     }
+
+    async fn credential(&self, _build: &Build, _reference: &SecretRef) -> Result<SecretString, SecretsError> {
+        Ok(self.0.clone())
+    }
 }
 
 /// What all tests of this program trace. The subscriber is the program's: one for a thread can miss what another thread met
@@ -119,6 +123,8 @@ impl Life {
         let heard = requests.clone();
         let mut world = World::new(move |request: &StartRequest| {
             assert_eq!(request.job.secrets["TOKEN"].expose_secret(), secret, "the executor gets it");
+            let credential = request.job.credential.as_ref().map(|key| key.expose_secret());
+            assert_eq!(credential, Some(secret.as_str()), "and the fetch's");
             heard.say(format_args!("{request:?} {request:#?}"));
             match request.job.attempt.number.get() {
                 1 => Play::fails_after(RUN, Cause::Evicted),
@@ -144,7 +150,8 @@ impl Life {
         let (handle, scheduler) = world.scheduler("one");
         let mut keys = Vec::new();
         for n in 1..4 {
-            let build = fixtures::build("acme", &format!("site-{n}"), n);
+            let mut build = fixtures::build("acme", &format!("site-{n}"), n);
+            build.spec.credential = Some(SecretRef("deploy-key".to_owned()));
             keys.push(build.key());
             world.outbox.record(&[fixtures::event(build)]).await.unwrap();
         }
@@ -236,6 +243,7 @@ fn the_debug_of_a_job_and_the_error_about_one_show_no_secret() {
         env: BTreeMap::new(),
         secrets: BTreeMap::from([("KEY".to_owned(), canary.secret())]),
         caches: Vec::new(),
+        credential: Some(canary.secret()),
         image: None,
         user: None,
         gateway: netbuild_core::model::GatewayAccess { url: "http://127.0.0.1:1".to_owned(), token: canary.secret() },
@@ -251,4 +259,27 @@ fn the_debug_of_a_job_and_the_error_about_one_show_no_secret() {
     canary.assert_absent("the error about a torn job", error.to_string());
     let masker = netbuild_core::log::Masker::new([&canary.secret()]);
     canary.assert_absent_in_debug("a masker", &masker);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_untrusted_build_gets_neither_secrets_nor_a_credential() {
+    let mut world = World::new(|request: &StartRequest| {
+        let job = &request.job;
+        match job.secrets.is_empty() && job.credential.is_none() {
+            true => Play::deploys_after(RUN, deploy_of(&job.attempt)),
+            false => Play::fails_after(RUN, Cause::SecretMissing),
+        }
+    });
+    let canary = Canary::new("an_untrusted_build_gets_neither_secrets_nor_a_credential");
+    world.secrets = Arc::new(OneSecret(canary.secret()));
+    let (_handle, scheduler) = world.scheduler("one");
+    let mut build = fixtures::build("acme", "site", 1);
+    build.spec.credential = Some(SecretRef("deploy-key".to_owned()));
+    build.trust = netbuild_core::model::Trust::Untrusted;
+    let key = build.key();
+    world.outbox.record(&[fixtures::event(build)]).await.unwrap();
+    world.publisher.publish_pending().await.unwrap();
+    let endings = world.ended(&[key]).await;
+    assert!(!matches!(endings[..], [Ending::Failed { .. }]), "{endings:?}");
+    scheduler.stop().await;
 }

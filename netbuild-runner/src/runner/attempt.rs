@@ -122,7 +122,7 @@ async fn run_limit(limit: Duration, stop: Stop) {
 }
 
 fn masker(job: &Job) -> Masker {
-    Masker::new(job.secrets.values().chain([&job.gateway.token]))
+    Masker::new(job.secrets.values().chain([&job.gateway.token]).chain(&job.credential))
 }
 
 /// Evidence quotes file names and other programs, which may hold a secret.

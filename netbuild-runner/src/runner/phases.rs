@@ -28,6 +28,9 @@ const HOME: &str = "home";
 /// Its folder for temporary files, in the attempt's folder.
 const TEMPORARY: &str = "tmp";
 
+/// The runner's own folder while it fetches over ssh, in the attempt's folder.
+const PRIVATE: &str = "ssh";
+
 /// The folder for archives of caches, in the attempt's folder.
 const CACHES: &str = "caches";
 
@@ -62,8 +65,8 @@ impl Phases<'_> {
 
     async fn fetch(&self) -> Result<String, Halt> {
         self.progress.begin(RunPhase::Fetch);
-        let (source, rules, work) = (self.job.source.clone(), self.job.rules.clone(), self.work());
-        blocking::run(self.stop, move |stop| fetch(&source, &rules, &work, stop)).await
+        let (job, work, private) = (self.job.clone(), self.work(), self.folder.join(PRIVATE));
+        blocking::run(self.stop, move |stop| fetch(&job, &work, &private, stop)).await
     }
 
     /// Makes the folders that the command finds beside its workspace.

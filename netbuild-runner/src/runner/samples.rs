@@ -24,6 +24,7 @@ pub(super) fn job() -> Job {
         env: Default::default(),
         secrets: Default::default(),
         caches: Vec::new(),
+        credential: None,
         image: None,
         user: None,
         gateway: GatewayAccess {

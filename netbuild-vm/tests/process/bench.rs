@@ -56,6 +56,7 @@ impl Bench {
             env: Default::default(),
             secrets: Default::default(),
             caches: Vec::new(),
+            credential: None,
             image: None,
             user: None,
             gateway: GatewayAccess { url: "http://127.0.0.1:9".to_owned(), token: "token".into() },

@@ -20,7 +20,7 @@ const SILENCE: Duration = Duration::from_secs(60);
 
 /// The most bytes of an answer that lists refs: about a hundred thousand of them, and they are kept in memory. A server
 /// that speaks version 2 of the protocol lists only what is asked for.
-const MAX_LIST_BYTES: u64 = 8 << 20;
+pub(super) const MAX_LIST_BYTES: u64 = 8 << 20;
 
 /// The most redirects that are followed, all of them on the same host.
 const MAX_REDIRECTS: usize = 4;

@@ -20,4 +20,5 @@ mod lease;
 mod needs_empty_root;
 mod needs_registry;
 mod needs_root;
+mod needs_ssh;
 mod repository;

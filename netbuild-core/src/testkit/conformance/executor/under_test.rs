@@ -84,6 +84,7 @@ pub fn request(attempt: &AttemptId, command: TestCommand) -> StartRequest {
         env: Default::default(),
         secrets: Default::default(),
         caches: Vec::new(),
+        credential: None,
         image: None,
         user: None,
         gateway: GatewayAccess { url: "http://127.0.0.1:9".to_owned(), token: "no token".into() },
