@@ -87,20 +87,20 @@ pub struct BuildSpec {
     /// The folder to publish, relative to the source's folder; `None` when nothing is deployed (a test run).
     pub publish: Option<PublishPath>,
     /// The image to run in, for executors that have images.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
     /// Plain environment variables.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
     /// Secret environment variables: the variable's name and the reference that the `Secrets` port resolves.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, SecretRef>,
     /// What opens the repository, for `ssh` a private key: the runner fetches with it, and the command never sees it.
     /// Withheld from untrusted builds, as every secret.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<SecretRef>,
     /// Folders that are kept between the project's builds.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub caches: Vec<CacheSpec>,
     /// Memory, processor and disk.
     #[serde(default)]
