@@ -30,8 +30,7 @@ fn a_queued_build_takes_bounded_memory_and_its_life_no_more_allocations_among_ma
     let fifo = || Box::new(Fifo::new());
     let limit = || Box::new(AccountLimit::new(Fifo::new(), AccountLimits::each(4)));
     let fifos = (256.0, cost(2_000, fifo()), cost(64_000, fifo()));
-    // What the limit itself keeps of each account comes on top.
-    let limits = (272.0, cost(2_000, limit()), cost(64_000, limit()));
+    let limits = (256.0, cost(2_000, limit()), cost(64_000, limit()));
     for (most, few, many) in [fifos, limits] {
         assert!(many.0 <= most, "{} bytes a queued build, {most} allowed", many.0);
         assert!(many.1 <= few.1 * 1.02, "allocations a build grow: {} among few, {} among many", few.1, many.1);

@@ -12,6 +12,9 @@ use crate::model::{
 use crate::policy::Queued;
 use crate::port::Router;
 
+/// The time of a timer that is not set: an `Option` would take one more word of each entry.
+pub(super) const NEVER: Timestamp = Timestamp::from_millis(u64::MAX);
+
 /// A build that is not over. Most of them wait, perhaps a million: what only few of them need is in boxes.
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -23,8 +26,8 @@ pub(super) struct Entry {
     pub(super) avoid: Option<Box<Avoid>>,
     pub(super) cancel: Option<CancelReason>,
     pub(super) stage: Stage,
-    /// When its timer is set to.
-    pub(super) timer: Option<Timestamp>,
+    /// When its timer is set to, or [`NEVER`].
+    pub(super) timer: Timestamp,
 }
 
 /// Where earlier attempts failed for reasons of the place. Bounded by the number of attempts.

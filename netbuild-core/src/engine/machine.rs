@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::config::EngineConfig;
-use super::entry::{Entry, Stage};
+use super::entry::{Entry, NEVER, Stage};
 use super::step::{Effects, Input};
 use crate::model::{
     AttemptId, Build, BuildId, BuildKey, Cause, Change, Ending, ExecutorName, Failure, Rank, Timestamp,
@@ -181,7 +181,7 @@ impl Engine {
         self.ranks.insert(build.id, rank);
         self.count(&stage, 1);
         let queued = Queued { build, rank, lane };
-        let entry = Entry { queued, attempts: 0, avoid: None, cancel: None, stage, timer: None };
+        let entry = Entry { queued, attempts: 0, avoid: None, cancel: None, stage, timer: NEVER };
         self.entries.insert(rank, Box::new(entry));
     }
 
@@ -240,9 +240,7 @@ impl Engine {
         let entry = self.entries.remove(&rank)?;
         self.count(&entry.stage, -1);
         self.ranks.remove(&entry.build().id);
-        if let Some(at) = entry.timer {
-            self.timers.remove(&(at, rank));
-        }
+        self.timers.remove(&(entry.timer, rank));
         Some(entry)
     }
 
@@ -259,16 +257,16 @@ impl Engine {
     /// Sets the build's timer to when something is due for it.
     pub(super) fn arm(&mut self, rank: Rank) {
         let Some(entry) = self.entries.get_mut(&rank) else { return };
-        let due = entry.due(&self.config);
+        let due = entry.due(&self.config).unwrap_or(NEVER);
         let before = std::mem::replace(&mut entry.timer, due);
         if before == due {
             return;
         }
-        if let Some(at) = before {
-            self.timers.remove(&(at, rank));
+        if before != NEVER {
+            self.timers.remove(&(before, rank));
         }
-        if let Some(at) = due {
-            self.timers.insert((at, rank));
+        if due != NEVER {
+            self.timers.insert((due, rank));
         }
     }
 
@@ -284,7 +282,7 @@ impl Engine {
         let (at, rank) = *self.timers.first().filter(|(at, _)| *at <= now)?;
         self.timers.remove(&(at, rank));
         if let Some(entry) = self.entries.get_mut(&rank) {
-            entry.timer = None;
+            entry.timer = NEVER;
         }
         Some(rank)
     }

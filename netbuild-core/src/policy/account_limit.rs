@@ -1,7 +1,8 @@
 //! A limit on the running builds of each account, around any policy.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
 use super::{Policy, Queued};
@@ -38,13 +39,15 @@ pub struct AccountLimit<P> {
     inner: P,
     limits: AccountLimits,
     by_priority: bool,
-    accounts: BTreeMap<AccountId, Account>,
+    /// Looked up and never gone through, so its order decides nothing.
+    accounts: HashMap<AccountId, Account, BuildHasherDefault<DefaultHasher>>,
 }
 
 #[derive(Debug, Default)]
 struct Account {
     running: u32,
-    lanes: BTreeMap<ExecutorName, Lane>,
+    /// Those in which something waits: few, so they are in a row.
+    lanes: Vec<(ExecutorName, Lane)>,
 }
 
 /// What waits of one account in one lane: `shown` holds the first ones of both in order.
@@ -59,7 +62,7 @@ type Order = (Reverse<Priority>, Rank);
 impl<P: Policy> AccountLimit<P> {
     /// Limits around `inner`.
     pub fn new(inner: P, limits: AccountLimits) -> Self {
-        AccountLimit { inner, limits, by_priority: false, accounts: BTreeMap::new() }
+        AccountLimit { inner, limits, by_priority: false, accounts: HashMap::default() }
     }
 
     /// Shows an account's builds of high priority before its older ones. To be set before the first build.
@@ -73,25 +76,43 @@ impl<P: Policy> AccountLimit<P> {
         (Reverse(priority), build.rank)
     }
 
-    /// Takes a build out of its lane; whether it was shown.
-    fn take(&mut self, build: &Queued) -> Option<bool> {
-        let order = self.order(build);
-        let lane = self.accounts.get_mut(build.account())?.lanes.get_mut(&build.lane)?;
-        if lane.shown.remove(&order).is_some() { Some(true) } else { lane.held.remove(&order).map(|_| false) }
-    }
-
-    /// Shows or hides builds of an account until each lane shows as many as may start.
-    fn balance(&mut self, id: &AccountId) {
+    /// Changes an account, and then shows or hides its builds until each lane shows as many as may start.
+    fn change<T>(&mut self, id: &AccountId, change: impl FnOnce(&mut Account, &mut P) -> T) -> T {
         let limit = self.limits.of(id);
-        let Some(account) = self.accounts.get_mut(id) else { return };
+        let account = match self.accounts.get_mut(id) {
+            Some(account) => account,
+            None => self.accounts.entry(id.clone()).or_default(),
+        };
+        let changed = change(account, &mut self.inner);
         let may_start = limit.saturating_sub(account.running) as usize;
-        for (name, lane) in &mut account.lanes {
+        account.lanes.retain_mut(|(name, lane)| {
             lane.balance(name, may_start, &mut self.inner);
-        }
-        account.lanes.retain(|_, lane| !(lane.shown.is_empty() && lane.held.is_empty()));
+            !(lane.shown.is_empty() && lane.held.is_empty())
+        });
         if account.running == 0 && account.lanes.is_empty() {
             self.accounts.remove(id);
         }
+        changed
+    }
+}
+
+impl Account {
+    fn lane(&mut self, name: &ExecutorName) -> &mut Lane {
+        let at = self.lanes.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
+            self.lanes.push((name.clone(), Lane::default()));
+            self.lanes.len() - 1
+        });
+        &mut self.lanes[at].1
+    }
+
+    /// Takes a build out of its lane; whether it was shown.
+    fn take(&mut self, name: &ExecutorName, order: Order) -> bool {
+        let lane = self.lane(name);
+        let was_shown = lane.shown.remove(&order).is_some();
+        if !was_shown {
+            lane.held.remove(&order);
+        }
+        was_shown
     }
 }
 
@@ -121,34 +142,35 @@ impl Lane {
 impl<P: Policy> Policy for AccountLimit<P> {
     fn enqueued(&mut self, build: &Queued) {
         let order = self.order(build);
-        let account = self.accounts.entry(build.account().clone()).or_default();
-        account.lanes.entry(build.lane.clone()).or_default().held.insert(order, build.build.clone());
-        self.balance(build.account());
+        self.change(build.account(), |account, _| account.lane(&build.lane).held.insert(order, build.build.clone()));
     }
 
     fn withdrawn(&mut self, build: &Queued) {
-        if self.take(build) == Some(true) {
-            self.inner.withdrawn(build);
-        }
-        self.balance(build.account());
+        let order = self.order(build);
+        self.change(build.account(), |account, inner| {
+            if account.take(&build.lane, order) {
+                inner.withdrawn(build);
+            }
+        });
     }
 
     fn started(&mut self, build: &Queued) {
-        // After a restart builds run that were never shown, and more of them than a lowered limit allows.
-        if self.take(build) != Some(true) {
-            self.inner.enqueued(build);
-        }
-        self.inner.started(build);
-        self.accounts.entry(build.account().clone()).or_default().running += 1;
-        self.balance(build.account());
+        let order = self.order(build);
+        self.change(build.account(), |account, inner| {
+            // After a restart builds run that were never shown, and more of them than a lowered limit allows.
+            if !account.take(&build.lane, order) {
+                inner.enqueued(build);
+            }
+            inner.started(build);
+            account.running += 1;
+        });
     }
 
     fn finished(&mut self, build: &Queued) {
-        self.inner.finished(build);
-        if let Some(account) = self.accounts.get_mut(build.account()) {
+        self.change(build.account(), |account, inner| {
+            inner.finished(build);
             account.running = account.running.saturating_sub(1);
-        }
-        self.balance(build.account());
+        });
     }
 
     fn next(&mut self, lane: &ExecutorName, now: Timestamp) -> Option<Rank> {
