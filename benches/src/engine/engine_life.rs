@@ -17,6 +17,8 @@ pub struct EngineLife {
     now: Timestamp,
     /// The attempts that the engine asked to be started and that nobody answered yet.
     asked: Vec<AttemptId>,
+    /// Taken in and emptied after each step, with the room that it has.
+    effects: Effects,
 }
 
 /// Nanoseconds a build, by the step of its life. Each is one call of [`Engine::step`], its effects made and dropped.
@@ -58,7 +60,14 @@ impl EngineLife {
         let config = EngineConfig { max_asking: Self::SLOTS as usize, ..EngineConfig::default() };
         let router = FixedRouter::new(lane.clone());
         let now = Timestamp::EPOCH;
-        let mut life = EngineLife { engine: Engine::new(config, policy), router, lane, now, asked: Vec::new() };
+        let mut life = EngineLife {
+            engine: Engine::new(config, policy),
+            router,
+            lane,
+            now,
+            asked: Vec::new(),
+            effects: Effects::default(),
+        };
         life.set_slots(0);
         Ok(life)
     }
@@ -67,10 +76,9 @@ impl EngineLife {
     pub fn admit(&mut self, builds: &Builds) -> f64 {
         let began = CpuTime::now();
         for (n, build) in builds.0.iter().enumerate() {
-            let now = Timestamp::from_millis(n as u64);
-            self.engine.step(Input::Admitted { build: build.clone(), rank: Rank(n as u64) }, now, &self.router);
+            self.now = Timestamp::from_millis(n as u64);
+            self.step(Input::Admitted { build: build.clone(), rank: Rank(n as u64) });
         }
-        self.now = Timestamp::from_millis(builds.0.len() as u64);
         began.elapsed_nanos() / builds.0.len() as f64
     }
 
@@ -101,23 +109,23 @@ impl EngineLife {
         let inputs: Vec<Input> = batch.iter().cloned().map(input).collect();
         let began = CpuTime::now();
         for input in inputs {
-            let effects = self.engine.step(input, self.now, &self.router);
-            self.note(effects);
+            self.step(input);
         }
         began.elapsed_nanos()
     }
 
     fn set_slots(&mut self, slots: u32) {
-        let input = Input::Capacity { executor: self.lane.clone(), slots: Some(slots) };
-        let effects = self.engine.step(input, self.now, &self.router);
-        self.note(effects);
+        self.step(Input::Capacity { executor: self.lane.clone(), slots: Some(slots) });
     }
 
-    fn note(&mut self, effects: Effects) {
+    fn step(&mut self, input: Input) {
+        self.engine.step_into(input, self.now, &self.router, &mut self.effects);
         let start = |action| match action {
             Action::Start { attempt, .. } => Some(attempt),
             _ => None,
         };
-        self.asked.extend(effects.act.into_iter().filter_map(start));
+        self.asked.extend(self.effects.act.drain(..).filter_map(start));
+        self.effects.persist.clear();
+        self.effects.notify.clear();
     }
 }

@@ -7,7 +7,7 @@ use super::config::EngineConfig;
 use super::retry;
 use crate::model::{
     AttemptId, AttemptNumber, Build, BuildKey, CancelReason, Cause, DeployInfo, ExecutorName, Failure, HostName,
-    OnUnknown, Outcome, Report, RetryAt, RunPhase, Timestamp,
+    OnUnknown, Outcome, Rank, Report, RetryAt, RunPhase, Timestamp,
 };
 use crate::policy::Queued;
 use crate::port::Router;
@@ -48,6 +48,8 @@ pub(super) enum Stage {
     Live(Box<Live>),
     /// A deploy waits to become visible.
     Activating(Box<Activating>),
+    /// To be forgotten.
+    Over,
 }
 
 /// A deploy that waits to become visible.
@@ -129,6 +131,12 @@ impl Avoid {
 }
 
 impl Entry {
+    /// A build without attempts.
+    pub(super) fn new(build: Arc<Build>, rank: Rank, lane: ExecutorName, stage: Stage) -> Self {
+        let queued = Queued { build, rank, lane };
+        Entry { queued, attempts: 0, avoid: None, cancel: None, stage, timer: NEVER }
+    }
+
     /// Whether the router knows an executor that is not to be avoided.
     pub(super) fn has_choice(&self, router: &dyn Router) -> bool {
         let avoid = self.avoid_executors();
@@ -153,12 +161,6 @@ impl Entry {
         self.avoid.as_ref().map_or(&[], |avoid| &avoid.hosts)
     }
 
-    /// Whether this is the id of its live attempt.
-    pub(super) fn is_live(&self, attempt: &AttemptId) -> bool {
-        let number = self.live().map(|live| live.number);
-        number == Some(attempt.number) && self.is_of(&attempt.build)
-    }
-
     /// Whether this is its key, whole.
     pub(super) fn is_of(&self, key: &BuildKey) -> bool {
         let build = self.build();
@@ -168,8 +170,19 @@ impl Entry {
     pub(super) fn live(&self) -> Option<&Live> {
         match &self.stage {
             Stage::Live(live) => Some(live),
-            Stage::Waiting { .. } | Stage::Queued { .. } | Stage::Activating(_) => None,
+            Stage::Waiting { .. } | Stage::Queued { .. } | Stage::Activating(_) | Stage::Over => None,
         }
+    }
+
+    pub(super) fn live_mut(&mut self) -> Option<&mut Live> {
+        match &mut self.stage {
+            Stage::Live(live) => Some(live),
+            Stage::Waiting { .. } | Stage::Queued { .. } | Stage::Activating(_) | Stage::Over => None,
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Over)
     }
 
     /// The live attempt's id.
@@ -184,6 +197,7 @@ impl Entry {
             Stage::Waiting { since, not_before } => Some((*not_before).min(*since + limits.queue)),
             Stage::Queued { since } => Some(*since + limits.queue),
             Stage::Activating(activating) => activating.again_at,
+            Stage::Over => None,
             Stage::Live(live) => {
                 let again = match (live.contact, live.stop) {
                     (Contact::AskAgain { at }, _) => Some(at),

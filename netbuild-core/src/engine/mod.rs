@@ -23,6 +23,7 @@
 //! certainly ended by itself because its runner's lease passed: only then may another one start.
 
 mod attempt;
+mod builds;
 mod config;
 mod entry;
 mod machine;
@@ -32,6 +33,7 @@ mod retry;
 mod sequence;
 mod settle;
 mod step;
+mod turn;
 
 pub use config::EngineConfig;
 pub use machine::{Engine, EngineStats};

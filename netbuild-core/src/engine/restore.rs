@@ -1,31 +1,20 @@
-//! The engine after a restart: from the ledger's open builds.
+//! The builds after a restart: from the ledger's open builds.
 
 use std::sync::Arc;
 
-use super::entry::{Activating, Avoid, Contact, Live, Stage};
-use super::machine::{Engine, Now};
-use super::step::Effects;
-use crate::model::{
-    AttemptNumber, AttemptRecord, AttemptState, BuildRecord, BuildState, Ending, Outcome, Rank, Timestamp,
-};
-use crate::port::Router;
+use super::builds::Builds;
+use super::entry::{Activating, Avoid, Contact, Entry, Live, Stage};
+use super::turn::Turn;
+use crate::model::{AttemptNumber, AttemptRecord, AttemptState, BuildRecord, BuildState, Ending, Outcome, Timestamp};
 
-impl Engine {
-    /// Takes in a build that the ledger knows as open, before anything else happens to it: after
-    /// [`Input::Capacity`](super::Input::Capacity) of every executor and in the order of ranks.
-    ///
-    /// What was planned is asked for again under the same number; what was accepted waits for the executor's list; what
-    /// was settled without its follow-up gets it; a deploy that waits is activated.
-    pub fn restore(&mut self, record: BuildRecord, now: Timestamp, router: &dyn Router) -> Effects {
-        let mut effects = Effects::default();
-        let out = &mut effects;
-        let now = Now { at: now, router };
-        let rank = record.rank;
+impl Builds {
+    /// See [`Engine::restore`](super::Engine::restore).
+    pub(super) fn restore(&mut self, record: BuildRecord, turn: &mut Turn<'_>) {
         let attempts = u32::try_from(record.attempts.len()).unwrap_or(u32::MAX);
         let cancel = record.cancel_asked.map(|(reason, _)| reason);
         let last = record.attempts.last().cloned();
         let stage = match (&record.state, &last) {
-            (BuildState::Queued { since, not_before }, _) if *not_before > now.at => {
+            (BuildState::Queued { since, not_before }, _) if *not_before > turn.at => {
                 Stage::Waiting { since: *since, not_before: *not_before }
             }
             (BuildState::Queued { since, .. }, _) => Stage::Queued { since: *since },
@@ -36,65 +25,51 @@ impl Engine {
                 let deploy = deploy.clone();
                 Stage::Activating(Box::new(Activating { number: *attempt, deploy, again_at: None }))
             }
-            (BuildState::Live { .. } | BuildState::Ended { .. }, _) => return effects,
+            (BuildState::Live { .. } | BuildState::Ended { .. }, _) => return,
         };
         let avoid = avoid(&record);
         let build = Arc::new(record.build);
         let lane = match &last {
             Some(last) => last.route.executor.clone(),
-            None => router.route(&build, &[]).executor,
+            None => turn.router.route(&build, &[]).executor,
         };
-        self.insert(build, rank, lane, stage);
-        if let Some(entry) = self.entries.get_mut(&rank) {
-            entry.attempts = attempts;
-            entry.avoid = avoid;
-            entry.cancel = cancel;
-        }
-        self.resume(rank, last.and_then(|last| last.state.outcome().cloned()), now, out);
-        effects
+        let entry = Entry { attempts, avoid, cancel, ..Entry::new(build, record.rank, lane, stage) };
+        let settled = last.and_then(|last| last.state.outcome().cloned());
+        self.insert(entry, turn, |entry, turn| turn.resume(entry, settled));
     }
+}
 
-    fn resume(&mut self, rank: Rank, settled: Option<Outcome>, now: Now<'_>, out: &mut Effects) {
-        let Some(entry) = self.entries.get(&rank) else { return };
-        let (cancel, number) = (entry.cancel, AttemptNumber::new(entry.attempts));
-        match &entry.stage {
-            Stage::Queued { .. } | Stage::Waiting { .. } | Stage::Activating(_) if cancel.is_some() => {
-                if let Some(reason) = cancel {
-                    self.end(rank, Ending::Cancelled { reason }, now, out);
-                }
+impl Turn<'_> {
+    fn resume(&mut self, entry: &mut Entry, settled: Option<Outcome>) {
+        match (&entry.stage, entry.cancel) {
+            (Stage::Queued { .. } | Stage::Waiting { .. } | Stage::Activating(_), Some(reason)) => {
+                self.end(entry, Ending::Cancelled { reason });
             }
-            Stage::Queued { .. } => self.enter_lane(rank, now, out),
-            Stage::Waiting { .. } => self.arm(rank),
-            Stage::Activating(_) => self.activate(rank, out),
-            Stage::Live(_) => match settled {
+            (Stage::Queued { .. }, None) => self.enter_lane(entry),
+            (Stage::Activating(_), None) => self.activate(entry),
+            (Stage::Live(_), cancel) => match settled {
                 // Its host is among those to avoid already.
-                Some(outcome) => self.follow(rank, number, outcome, None, now, out),
-                None => self.resume_live(rank, cancel.is_some(), now, out),
+                Some(outcome) => self.follow(entry, AttemptNumber::new(entry.attempts), outcome, None),
+                None => self.resume_live(entry, cancel.is_some()),
             },
+            (Stage::Waiting { .. }, None) | (Stage::Over, _) => {}
         }
     }
 
-    fn resume_live(&mut self, rank: Rank, cancelled: bool, now: Now<'_>, out: &mut Effects) {
-        let steps = self.steps;
-        let Some(entry) = self.entries.get_mut(&rank) else { return };
+    fn resume_live(&mut self, entry: &mut Entry, cancelled: bool) {
         // The policy learns what runs, so that its counts are those of the ledger.
-        self.policy.enqueued(&entry.queued);
-        self.policy.started(&entry.queued);
-        // An executor that is not there any more gets no lane by what it ran.
-        if let Some(lane) = self.lanes.get_mut(&entry.queued.lane) {
-            lane.live.insert(rank);
-        }
-        let Stage::Live(live) = &mut entry.stage else { return };
-        live.seen_at_step = steps;
-        let contact = live.contact;
-        match contact {
-            Contact::Asking if !cancelled => self.ask(rank, out),
+        self.shared.policy.enqueued(&entry.queued);
+        self.shared.policy.started(&entry.queued);
+        let Some(live) = entry.live_mut() else { return };
+        live.seen_at_step = self.shared.steps;
+        match live.contact {
+            Contact::Asking if !cancelled => self.ask(entry),
             // It may have been started: a list asked for from now on tells.
-            Contact::Asking => self.set_contact(rank, Contact::Pending { since: now.at }),
-            contact => self.set_contact(rank, contact),
+            Contact::Asking => live.contact = Contact::Pending { since: self.at },
+            Contact::AskAgain { .. } | Contact::Pending { .. } | Contact::Running { .. } => {}
         }
         if cancelled {
-            self.stop_for_cancel(rank, now, out);
+            self.stop_for_cancel(entry);
         }
     }
 }
