@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, DefaultHasher};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use super::{Policy, Queued};
@@ -50,11 +51,12 @@ struct Account {
     lanes: Vec<(ExecutorName, Lane)>,
 }
 
-/// What waits of one account in one lane: `shown` holds the first ones of both in order.
+/// What waits of one account in one lane, in order. The first ones are shown.
 #[derive(Debug, Default)]
 struct Lane {
-    shown: BTreeMap<Order, Arc<Build>>,
-    held: BTreeMap<Order, Arc<Build>>,
+    waiting: BTreeMap<Order, Arc<Build>>,
+    shown: usize,
+    last_shown: Option<Order>,
 }
 
 type Order = (Reverse<Priority>, Rank);
@@ -77,22 +79,21 @@ impl<P: Policy> AccountLimit<P> {
     }
 
     /// Changes an account, and then shows or hides its builds until each lane shows as many as may start.
-    fn change<T>(&mut self, id: &AccountId, change: impl FnOnce(&mut Account, &mut P) -> T) -> T {
+    fn change(&mut self, id: &AccountId, change: impl FnOnce(&mut Account, &mut P)) {
         let limit = self.limits.of(id);
         let account = match self.accounts.get_mut(id) {
             Some(account) => account,
             None => self.accounts.entry(id.clone()).or_default(),
         };
-        let changed = change(account, &mut self.inner);
+        change(account, &mut self.inner);
         let may_start = limit.saturating_sub(account.running) as usize;
         account.lanes.retain_mut(|(name, lane)| {
             lane.balance(name, may_start, &mut self.inner);
-            !(lane.shown.is_empty() && lane.held.is_empty())
+            !lane.waiting.is_empty()
         });
         if account.running == 0 && account.lanes.is_empty() {
             self.accounts.remove(id);
         }
-        changed
     }
 }
 
@@ -104,37 +105,51 @@ impl Account {
         });
         &mut self.lanes[at].1
     }
-
-    /// Takes a build out of its lane; whether it was shown.
-    fn take(&mut self, name: &ExecutorName, order: Order) -> bool {
-        let lane = self.lane(name);
-        let was_shown = lane.shown.remove(&order).is_some();
-        if !was_shown {
-            lane.held.remove(&order);
-        }
-        was_shown
-    }
 }
 
 impl Lane {
-    fn balance(&mut self, name: &ExecutorName, may_start: usize, inner: &mut impl Policy) {
-        let queued = |(_, rank): Order, build: Arc<Build>| Queued { build, rank, lane: name.clone() };
-        while self.shown.len() > may_start || self.out_of_order() {
-            let Some((order, build)) = self.shown.pop_last() else { break };
-            inner.withdrawn(&queued(order, build.clone()));
-            self.held.insert(order, build);
+    fn is_shown(&self, order: Order) -> bool {
+        self.last_shown.is_some_and(|last| order <= last)
+    }
+
+    /// Puts a build in its place; whether that is among those that are shown.
+    fn put(&mut self, order: Order, build: Arc<Build>) -> bool {
+        let shown = self.is_shown(order);
+        let is_new = self.waiting.insert(order, build).is_none();
+        self.shown += usize::from(shown && is_new);
+        shown && is_new
+    }
+
+    /// Takes a build out; whether it was shown.
+    fn take(&mut self, order: Order) -> bool {
+        let shown = self.waiting.remove(&order).is_some() && self.is_shown(order);
+        if shown {
+            self.one_less(order);
         }
-        while self.shown.len() < may_start {
-            let Some((order, build)) = self.held.pop_first() else { break };
-            inner.enqueued(&queued(order, build.clone()));
-            self.shown.insert(order, build);
+        shown
+    }
+
+    /// A build is not shown any more.
+    fn one_less(&mut self, order: Order) {
+        self.shown -= 1;
+        if self.last_shown == Some(order) {
+            self.last_shown = self.waiting.range(..order).next_back().map(|(order, _)| *order);
         }
     }
 
-    fn out_of_order(&self) -> bool {
-        match (self.shown.last_key_value(), self.held.first_key_value()) {
-            (Some((last_shown, _)), Some((first_held, _))) => first_held < last_shown,
-            _ => false,
+    /// Shows as many as may start.
+    fn balance(&mut self, name: &ExecutorName, may_start: usize, inner: &mut impl Policy) {
+        let queued = |(_, rank): Order, build: &Arc<Build>| Queued { build: build.clone(), rank, lane: name.clone() };
+        while self.shown > may_start {
+            let Some(last) = self.last_shown else { break };
+            inner.withdrawn(&queued(last, &self.waiting[&last]));
+            self.one_less(last);
+        }
+        while self.shown < may_start.min(self.waiting.len()) {
+            let from = self.last_shown.map_or(Bound::Unbounded, Bound::Excluded);
+            let Some((next, build)) = self.waiting.range((from, Bound::Unbounded)).next() else { break };
+            inner.enqueued(&queued(*next, build));
+            (self.shown, self.last_shown) = (self.shown + 1, Some(*next));
         }
     }
 }
@@ -142,13 +157,17 @@ impl Lane {
 impl<P: Policy> Policy for AccountLimit<P> {
     fn enqueued(&mut self, build: &Queued) {
         let order = self.order(build);
-        self.change(build.account(), |account, _| account.lane(&build.lane).held.insert(order, build.build.clone()));
+        self.change(build.account(), |account, inner| {
+            if account.lane(&build.lane).put(order, build.build.clone()) {
+                inner.enqueued(build);
+            }
+        });
     }
 
     fn withdrawn(&mut self, build: &Queued) {
         let order = self.order(build);
         self.change(build.account(), |account, inner| {
-            if account.take(&build.lane, order) {
+            if account.lane(&build.lane).take(order) {
                 inner.withdrawn(build);
             }
         });
@@ -158,7 +177,7 @@ impl<P: Policy> Policy for AccountLimit<P> {
         let order = self.order(build);
         self.change(build.account(), |account, inner| {
             // After a restart builds run that were never shown, and more of them than a lowered limit allows.
-            if !account.take(&build.lane, order) {
+            if !account.lane(&build.lane).take(order) {
                 inner.enqueued(build);
             }
             inner.started(build);
