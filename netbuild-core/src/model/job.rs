@@ -80,10 +80,15 @@ pub struct JobRules {
     /// The longest that all caches together take to restore, and again to save; past it the build goes on without.
     /// Default 2 minutes.
     pub cache_time: Duration,
-    /// The most files of a source, links included. Default 500,000: five times what a large repository of a site has.
+    /// The most files of a source, links included, and the most folders. Default 500,000: five times what a large
+    /// repository of a site has.
     pub source_files: u64,
     /// The most bytes of a source: of its pack as it comes, and of its files. Default 4 GiB.
     pub source_bytes: u64,
+    /// The most bytes of one object of a source: of a file, or of the list of a folder. Default 128 MiB: the large hosts of
+    /// repositories take no file over 100 MiB. It bounds the memory of a runner that fetches, which holds some copies of
+    /// one object at a time.
+    pub source_object_bytes: u64,
     /// Whether `file` repositories may be fetched. Default no: a build could read the host's files.
     pub allow_file: bool,
     /// The hosts that `ssh` repositories may be on, as lines of OpenSSH's `known_hosts`. Default none given: then the
@@ -109,6 +114,7 @@ impl Default for JobRules {
             cache_time: Duration::from_secs(2 * 60),
             source_files: 500_000,
             source_bytes: 4 << 30,
+            source_object_bytes: 128 << 20,
             allow_file: false,
             ssh_known_hosts: None,
         }

@@ -23,6 +23,7 @@ mod source;
 mod ssh;
 mod ssh_folder;
 mod tree;
+mod tree_rules;
 mod wire;
 
 pub(super) use source::fetch;
