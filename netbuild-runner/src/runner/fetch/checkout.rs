@@ -17,7 +17,7 @@ const COPIES: u64 = 3;
 /// Makes `work` with an empty repository in it, in which no object takes more memory than the rules allow.
 pub(super) fn workspace(work: &Path, rules: &JobRules) -> Result<Repository, Failure> {
     let create = gix::create::Options { destination_must_be_empty: Some(true), ..Default::default() };
-    let object_bytes = rules.source_object_bytes.min(rules.source_bytes).saturating_mul(COPIES);
+    let object_bytes = rules.source_object_bytes.saturating_mul(COPIES);
     let options = gix::open::Options::isolated().config_overrides([
         format!("gitoxide.objects.allocLimit={}", object_bytes.min(i64::MAX.unsigned_abs())),
         // Each thread would hold an object of its own.

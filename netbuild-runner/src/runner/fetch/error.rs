@@ -4,6 +4,7 @@ use std::error::Error;
 
 use netbuild_core::model::{Cause, Failure, RepositoryUrl, Revision};
 
+use super::pack_stream::PackError;
 use super::wire::WireError;
 
 /// The repository was reached, and the revision is not there.
@@ -57,7 +58,7 @@ struct Signs {
     redirect: bool,
     /// The server answered past a bound.
     too_long: bool,
-    /// An object takes more memory than it may.
+    /// An object, or all of them, take more than they may.
     too_large: bool,
     /// No root certificate vouches for the server.
     untrusted: bool,
@@ -78,7 +79,8 @@ impl Signs {
             unsupported: error.is_unsupported(),
             redirect: matches!(wire, Some(WireError::Redirect { .. })),
             too_long: matches!(wire, Some(WireError::TooLong(_))),
-            too_large: error.is_resource_exhausted(),
+            too_large: error.is_resource_exhausted()
+                || matches!(wire, Some(WireError::Pack(PackError::TooMuch { .. }))),
             untrusted: error.iter_errors().find_map(inner::<rustls::Error>).is_some_and(is_untrusted),
             disk_full: disk_full(error),
         }
@@ -138,15 +140,14 @@ fn advice(signs: &Signs) -> &'static str {
             "the repository is larger than this host allows (JobRules::source_bytes), or lists too many refs"
         }
         Cause::SourceRefused if signs.too_large => {
-            "the repository has an object that is larger than this host allows (JobRules::source_object_bytes), or too \
-             many of them"
+            "the repository holds more than this host allows (JobRules::source_files, source_bytes, source_object_bytes)"
         }
         Cause::SourceRefused if signs.untrusted => {
             "no root certificate vouches for the server: put the certificate of its authority into the image's \
              /etc/ssl/certs, or name its file in SSL_CERT_FILE"
         }
         Cause::SourceRefused => "the server does not speak Git's smart HTTP protocol as the runner does",
-        _ => "the repository's host cannot be reached or failed",
+        _ => "the repository's host cannot be reached, has failed, or its answer is malformed",
     }
 }
 

@@ -19,6 +19,8 @@ mod http;
 mod local;
 mod names;
 mod pack;
+mod pack_lines;
+mod pack_stream;
 mod source;
 mod ssh;
 mod ssh_folder;
