@@ -207,4 +207,23 @@ mod tests {
             assert_eq!(remote_cause(&signs), cause, "{signs:?}");
         }
     }
+    #[test]
+    fn only_the_disk_is_this_sides_fault() {
+        use std::io::ErrorKind;
+        let of = |error: ErrorKind| unreadable("a", &gix::Error::from_error(std::io::Error::from(error))).cause;
+        let table = [
+            (ErrorKind::StorageFull, Cause::HostDisk),
+            (ErrorKind::PermissionDenied, Cause::RunnerBroken),
+            (ErrorKind::ReadOnlyFilesystem, Cause::RunnerBroken),
+            (ErrorKind::NotFound, Cause::RunnerBroken),
+            (ErrorKind::InvalidFilename, Cause::SourceRefused),
+            (ErrorKind::InvalidData, Cause::SourceRefused),
+            (ErrorKind::UnexpectedEof, Cause::SourceRefused),
+        ];
+        for (error, cause) in table {
+            assert_eq!(of(error), cause, "{error:?}");
+        }
+        let damaged = gix::Error::from_error(gix::error::corruption("damaged"));
+        assert_eq!(unreadable("a", &damaged).cause, Cause::SourceRefused);
+    }
 }

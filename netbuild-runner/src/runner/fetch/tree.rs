@@ -232,3 +232,29 @@ fn shown(path: &[u8]) -> String {
     }
     shown
 }
+
+#[cfg(test)]
+mod tests {
+    use gix::prelude::Write;
+
+    use super::*;
+    use crate::runner::fetch::checkout;
+
+    #[test]
+    fn an_interrupt_ends_the_walk() {
+        let (folder, rules) = (tempfile::tempdir().unwrap(), JobRules::default());
+        let repository = checkout::workspace(&folder.path().join("work"), &rules).unwrap();
+        let file = repository.write_buf(Kind::Blob, b"text").unwrap();
+        let list = [b"100644 a\0", file.as_bytes()].concat();
+        let tree = repository.write_buf(Kind::Tree, &list).unwrap();
+        let judged = |interrupt| admit(&repository, tree, &rules, &AtomicBool::new(interrupt));
+        assert_eq!(judged(false), Ok(()));
+        assert!(judged(true).unwrap_err().evidence.contains("interrupted"));
+    }
+
+    #[test]
+    fn a_path_is_shown_short_and_without_control_characters() {
+        assert_eq!(shown(b"a\x1b[31m/b\n"), "a\u{fffd}[31m/b\u{fffd}");
+        assert_eq!(shown("ä".repeat(300).as_bytes()), "ä".repeat(200) + "…");
+    }
+}
