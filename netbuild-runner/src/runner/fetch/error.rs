@@ -4,7 +4,7 @@ use std::error::Error;
 
 use netbuild_core::model::{Cause, Failure, RepositoryUrl, Revision};
 
-use super::pack_stream::PackError;
+use super::pack_bounds::PackError;
 use super::wire::WireError;
 
 /// The repository was reached, and the revision is not there.

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use reqwest::blocking::{RequestBuilder, Response};
 use reqwest::header::CONTENT_TYPE;
 
+use super::pack_bounds::PackBounds;
 use super::pack_lines::PackLines;
-use super::pack_stream::PackBounds;
 use super::wire::{WireError, answer};
 
 /// The part of a question by which Git asks for the list of refs, and not for a pack.

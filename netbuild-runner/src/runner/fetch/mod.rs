@@ -30,6 +30,8 @@ mod http;
 mod local;
 mod names;
 mod pack;
+mod pack_bounds;
+mod pack_heads;
 mod pack_lines;
 mod pack_stream;
 mod source;

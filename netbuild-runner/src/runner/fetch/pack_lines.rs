@@ -1,6 +1,7 @@
 //! The lines in which Git's protocol comes, as far as they carry a pack.
 
-use super::pack_stream::{PackBounds, PackError, PackStream};
+use super::pack_bounds::{PackBounds, PackError};
+use super::pack_stream::PackStream;
 
 /// The band that carries the pack. No line of words begins so.
 const PACK: u8 = 1;

@@ -4,13 +4,9 @@
 //! objects, and those that others are a difference from. So the sizes that the pack tells are held against the bounds first.
 
 use gix::zlib::{Decompress, FlushDecompress, Status};
-use netbuild_core::model::JobRules;
 
-/// The most bytes that an entry takes in the list of its folder: its mode, a name of 255 bytes, its id.
-const MAX_ENTRY_BYTES: u64 = 300;
-
-/// The most objects that are neither a file nor a folder: the commit and the tags that lead to it.
-const MORE_OBJECTS: u64 = 1000;
+use super::pack_bounds::{PackBounds, PackError, within};
+use super::pack_heads::{Base, object_head, size_of_difference, start};
 
 /// The most bytes of an object and all those that it is a difference from: 1 GiB, for at worst all of them are held at once.
 const MAX_CHAIN_BYTES: u64 = 1 << 30;
@@ -18,53 +14,8 @@ const MAX_CHAIN_BYTES: u64 = 1 << 30;
 /// The most objects that an object is a difference from, one by one. Git itself makes no more.
 const MAX_CHAIN: u16 = 4095;
 
-/// The longest head of an object: its size and the place or the id of another.
-const MAX_HEAD: usize = 32;
-
 /// The bytes of a difference that tell both sizes.
 const SIZES: usize = 20;
-
-/// Why a pack is not taken.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum PackError {
-    /// It holds more than the rules allow.
-    #[error("{what}: {count}, and this host allows {bound} ({rule})")]
-    TooMuch { what: &'static str, count: u64, bound: u64, rule: &'static str },
-    /// It is none.
-    #[error("the answer is malformed: {0}")]
-    Malformed(&'static str),
-}
-
-/// What a pack may hold.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct PackBounds {
-    objects: u64,
-    file_bytes: u64,
-    object_bytes: u64,
-    bytes: u64,
-}
-
-impl PackBounds {
-    /// The pack of one commit has an object for each file and folder at the most, and an entry for each in some list.
-    pub(super) fn of(rules: &JobRules) -> Self {
-        let objects = rules.source_files.saturating_mul(2).saturating_add(MORE_OBJECTS);
-        let lists = objects.saturating_mul(MAX_ENTRY_BYTES);
-        PackBounds {
-            objects,
-            file_bytes: rules.source_bytes,
-            object_bytes: rules.source_object_bytes,
-            bytes: rules.source_bytes.saturating_add(lists),
-        }
-    }
-
-    fn object(self, what: &'static str, count: u64) -> Result<(), PackError> {
-        within(what, count, self.object_bytes, "source_object_bytes")
-    }
-}
-
-fn within(what: &'static str, count: u64, bound: u64, rule: &'static str) -> Result<(), PackError> {
-    if count > bound { Err(PackError::TooMuch { what, count, bound, rule }) } else { Ok(()) }
-}
 
 /// A pack of which a part was seen. It holds some bytes of each object's place, and nothing of the objects.
 pub(super) struct PackStream {
@@ -98,23 +49,13 @@ enum Stage {
 
 struct Body {
     place: u64,
-    from: From,
+    base: Base,
     /// As its head tells it.
     size: u64,
     compressed: u64,
     inflated: u64,
     /// The first bytes of a difference.
     sizes: Vec<u8>,
-}
-
-/// What an object is a difference from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum From {
-    Nothing,
-    /// The object so many bytes before it.
-    Before(u64),
-    /// One told by its id.
-    Named,
 }
 
 /// An object that was seen.
@@ -156,9 +97,9 @@ impl PackStream {
                 }
                 Stage::Head(head) => {
                     head.push(byte);
-                    if let Some((from, size)) = object_head(head, self.bounds)? {
+                    if let Some((base, size)) = object_head(head, self.bounds)? {
                         let place = self.seen + 1 - head.len() as u64;
-                        let body = Body { place, from, size, compressed: 0, inflated: 0, sizes: Vec::new() };
+                        let body = Body { place, base, size, compressed: 0, inflated: 0, sizes: Vec::new() };
                         self.inflate.reset();
                         self.stage = Stage::Body(body);
                     }
@@ -167,8 +108,8 @@ impl PackStream {
                 Stage::Body(body) => {
                     let (taken, ended) = body.inflate(part, &mut self.inflate, &mut self.inflated)?;
                     if ended {
-                        let (place, from, size) = (body.place, body.from, body.result_size(self.bounds)?);
-                        self.put(place, from, size)?;
+                        let (place, base, size) = (body.place, body.base, body.result_size(self.bounds)?);
+                        self.put(place, base, size)?;
                         self.objects_left -= 1;
                         self.stage = self.next_stage();
                     }
@@ -187,13 +128,13 @@ impl PackStream {
     }
 
     /// Counts an object of `size` bytes.
-    fn put(&mut self, place: u64, from: From, size: u64) -> Result<(), PackError> {
+    fn put(&mut self, place: u64, base: Base, size: u64) -> Result<(), PackError> {
         self.bytes = self.bytes.saturating_add(size);
         within("the bytes of all objects", self.bytes, self.bounds.bytes, "source_bytes and source_files")?;
-        let alone = Placed { place, chain_bytes: size, chain: 0, is_loose: from == From::Named };
-        let placed = match from {
-            From::Nothing | From::Named => alone,
-            From::Before(distance) => {
+        let alone = Placed { place, chain_bytes: size, chain: 0, is_loose: base == Base::Named };
+        let placed = match base {
+            Base::Nothing | Base::Named => alone,
+            Base::Before(distance) => {
                 let base = place.checked_sub(distance).and_then(|base| self.at(base));
                 let base = base.ok_or(PackError::Malformed("an object is a difference from none"))?;
                 let chain_bytes = base.chain_bytes.saturating_add(size);
@@ -228,7 +169,7 @@ impl Body {
         self.inflated += given;
         // Lengths of a part that is in memory.
         let (taken, given) = (taken as usize, given as usize);
-        if self.from != From::Nothing {
+        if self.base != Base::Nothing {
             let lacks = SIZES.saturating_sub(self.sizes.len());
             self.sizes.extend_from_slice(&into[..given.min(lacks)]);
         }
@@ -253,7 +194,7 @@ impl Body {
 
     /// The bytes of the object, once the difference is applied.
     fn result_size(&self, bounds: PackBounds) -> Result<u64, PackError> {
-        if self.from == From::Nothing {
+        if self.base == Base::Nothing {
             return Ok(self.size);
         }
         let sizes = size_of_difference(&self.sizes).and_then(|(base, rest)| Some((base, size_of_difference(rest)?.0)));
@@ -264,65 +205,13 @@ impl Body {
     }
 }
 
-/// The number of objects that a pack's head tells.
-fn start(head: &[u8; 12], bounds: PackBounds) -> Result<u32, PackError> {
-    let [b'P', b'A', b'C', b'K', 0, 0, 0, 2 | 3, count @ ..] = *head else {
-        return Err(PackError::Malformed("it does not begin as a pack of version 2 or 3"));
-    };
-    let count = u32::from_be_bytes(count);
-    within("the objects", count.into(), bounds.objects, "source_files")?;
-    Ok(count)
-}
-
-/// An object's base and the bytes that it inflates to, once its head is whole and its size is within the bounds.
-fn object_head(head: &[u8], bounds: PackBounds) -> Result<Option<(From, u64)>, PackError> {
-    if head.len() > MAX_HEAD {
-        return Err(PackError::Malformed("an object's head has no end"));
-    }
-    let Some(end) = head.iter().position(|byte| byte & 0x80 == 0) else { return Ok(None) };
-    let (kind, low) = ((head[0] >> 4) & 7, u64::from(head[0] & 15));
-    let size = head[1..=end]
-        .iter()
-        .rev()
-        .try_fold(0_u64, |size, byte| size.checked_mul(128).map(|size| size | u64::from(byte & 0x7f)));
-    let size =
-        size.and_then(|size| size.checked_mul(16)).ok_or(PackError::Malformed("an object's size is none"))? | low;
-    bounds.object("the bytes of an object", size)?;
-    let base = &head[end + 1..];
-    match kind {
-        3 => {
-            within("the bytes of a file", size, bounds.file_bytes, "source_bytes").map(|()| Some((From::Nothing, size)))
-        }
-        1..=4 => Ok(Some((From::Nothing, size))),
-        6 => Ok(distance(base)?.map(|distance| (From::Before(distance), size))),
-        7 => Ok((base.len() == 20).then_some((From::Named, size))),
-        _ => Err(PackError::Malformed("an object of a kind that Git does not know")),
-    }
-}
-
-/// How far back an object's base is, once it is told whole.
-fn distance(bytes: &[u8]) -> Result<Option<u64>, PackError> {
-    let Some(end) = bytes.iter().position(|byte| byte & 0x80 == 0) else { return Ok(None) };
-    let first = u64::from(bytes[0] & 0x7f);
-    let distance = bytes[1..=end].iter().try_fold(first, |distance, byte| {
-        distance.checked_add(1)?.checked_mul(128).map(|distance| distance | u64::from(byte & 0x7f))
-    });
-    distance.map(Some).ok_or(PackError::Malformed("an object's base is nowhere"))
-}
-
-/// A size at the begin of a difference, and what follows it.
-fn size_of_difference(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let end = bytes.iter().take(9).position(|byte| byte & 0x80 == 0)?;
-    let size = bytes[..=end].iter().rev().fold(0_u64, |size, byte| (size << 7) | u64::from(byte & 0x7f));
-    Some((size, &bytes[end + 1..]))
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
 
     use gix::zlib::Compression;
     use gix::zlib::stream::deflate;
+    use netbuild_core::model::JobRules;
     use proptest::prelude::*;
 
     use super::*;

@@ -17,8 +17,8 @@ use netbuild_core::model::{Cause, Failure, Job};
 
 use super::error::{broken, remote};
 use super::pack;
+use super::pack_bounds::PackBounds;
 use super::pack_lines::PackLines;
-use super::pack_stream::PackBounds;
 use super::ssh_folder::{KEY, KNOWN_HOSTS, SshFolder};
 use super::wire::{MAX_LIST_BYTES, WireError};
 

@@ -14,7 +14,7 @@ use reqwest::header::LOCATION;
 use reqwest::{StatusCode, Url};
 
 use super::exchange::{Body, Bound, Exchange, Headers, Question};
-use super::pack_stream::{PackBounds, PackError};
+use super::pack_bounds::{PackBounds, PackError};
 use crate::runner::roots;
 
 /// The longest silence of the repository's host, in one connect, read or write.

@@ -21,16 +21,14 @@ async fn is_refused(bench: &Bench, repository: &Repository, what: &str) {
 
 /// The source at a URL is refused, and the evidence says why.
 async fn is_refused_from(bench: &Bench, url: &str, what: &str, why: &str) {
-    {
-        let attempt = bench.attempt(url, "touch ran");
-        let report = attempt.run().await;
-        println!("{what}: {}", evidence(&report));
-        assert_eq!(cause(&report), Cause::SourceRefused, "{what}: {}", evidence(&report));
-        assert!(evidence(&report).contains(why), "{what}: {}", evidence(&report));
-        assert!(!attempt.work("ran").exists());
-        assert!(!attempt.work(".git/hooks/post-checkout").exists(), "{what}");
-        assert!(!attempt.path("escaped").exists(), "{what}");
-    }
+    let attempt = bench.attempt(url, "touch ran");
+    let report = attempt.run().await;
+    println!("{what}: {}", evidence(&report));
+    assert_eq!(cause(&report), Cause::SourceRefused, "{what}: {}", evidence(&report));
+    assert!(evidence(&report).contains(why), "{what}: {}", evidence(&report));
+    assert!(!attempt.work("ran").exists());
+    assert!(!attempt.work(".git/hooks/post-checkout").exists(), "{what}");
+    assert!(!attempt.path("escaped").exists(), "{what}");
 }
 
 #[tokio::test]
