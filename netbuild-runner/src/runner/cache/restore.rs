@@ -101,10 +101,10 @@ impl Caches<'_> {
         if time.within(try_times(TRIES, get)).await?? != found.archive {
             return Err(Trouble::Broken("its bytes are not those that were saved".to_owned()));
         }
-        let (header, key) = (header.clone(), found.key);
+        let (header, key, places) = (header.clone(), found.key, self.places.clone());
         let unpack = move |interrupt: &AtomicBool| {
             let archive = File::open(&archive).map_err(ArchiveError::Disk)?;
-            unpack(archive, bounds, |other| accept(&header, other, key), &into, interrupt)
+            unpack(archive, bounds, |other| accept(&header, other, key), &places, &into, interrupt)
         };
         Ok(time.blocking(unpack).await???)
     }

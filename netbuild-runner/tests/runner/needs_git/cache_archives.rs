@@ -90,7 +90,7 @@ fn header(attempt: &Attempt) -> Header {
     }
 }
 
-/// An archive of the folder, and a file or a link in it.
+/// An archive of the folder, a link in it if there is a text for one, and a file.
 fn archive(header: &Header, path: &str, link: &str, bytes: usize) -> Vec<u8> {
     let mut builder = tar::Builder::new(zstd::Encoder::new(Vec::new(), 3).unwrap());
     let mut append = |path: &str, kind, mode, link: &str, content: &[u8]| {
@@ -106,11 +106,10 @@ fn archive(header: &Header, path: &str, link: &str, bytes: usize) -> Vec<u8> {
     };
     append("netbuild-cache.json", tar::EntryType::Regular, 0o644, "", &serde_json::to_vec(header).unwrap());
     append("000", tar::EntryType::Directory, 0o755, "", b"");
-    if link.is_empty() {
-        append(path, tar::EntryType::Regular, 0o644, "", &vec![0; bytes]);
-    } else {
-        append(path, tar::EntryType::Symlink, 0o777, link, b"");
+    if !link.is_empty() {
+        append("000/link", tar::EntryType::Symlink, 0o777, link, b"");
     }
+    append(path, tar::EntryType::Regular, 0o644, "", &vec![0; bytes]);
     builder.into_inner().unwrap().finish().unwrap()
 }
 
@@ -128,10 +127,12 @@ async fn archives_that_escape_expand_or_are_foreign_are_made_anew() {
         Header { key: CacheKey::new(spec, None, std::env::consts::ARCH, &[None]), ..header(attempt) }
     };
     type Named<'a> = &'a dyn Fn(&Attempt) -> Header;
-    let table: [(&str, Named<'_>, &str, &str, usize); 6] = [
+    let table: [(&str, Named<'_>, &str, &str, usize); 8] = [
         ("out of the folder", &right, "000/../../../escaped", "", 1),
         ("to the root", &right, "/escaped-from-a-cache", "", 1),
-        ("by a link", &right, "000/link", "../../../..", 0),
+        ("through a link", &right, "000/link/escaped", "../..", 1),
+        ("through a link to the root", &right, "000/link/escaped-from-a-cache", "/", 1),
+        ("by a link of no runner", &right, "000/x", "//etc", 1),
         ("a hundred times its size", &right, "000/dep", "", 11 << 20),
         ("another customer's", &stranger, "000/dep", "", 1),
         ("another key's", &older, "000/dep", "", 1),
