@@ -64,7 +64,15 @@ impl Caches<'_> {
         if answer.save {
             *save = Some(header.clone());
         }
-        let Some(found) = answer.found else { return Ok(Restored::Nothing) };
+        let found = match (answer.found, answer.damage) {
+            (None, None) => return Ok(Restored::Nothing),
+            (None, Some(damage)) => return Ok(Restored::Broken(damage.to_string())),
+            (Some(found), None) => found,
+            (Some(found), Some(damage)) => {
+                self.say(&spec.name, &Restored::Broken(damage.to_string()));
+                found
+            }
+        };
         let contents = match self.unpack(&header, &found, time).await {
             Err(Trouble::Broken(why)) => {
                 *save = Some(header);
