@@ -42,7 +42,8 @@ async fn is_rebuilt(world: &World, build: &Build<'_>) {
 #[tokio::test]
 async fn an_archive_that_is_missing_or_has_another_length_is_noticed_when_it_is_found() {
     let length = |is| CacheDamage::Length { is, saved: 14 };
-    let damages: [(fn(&Path), CacheDamage); 6] = [
+    type Damage = fn(&Path);
+    let damages: [(Damage, CacheDamage); 6] = [
         (|path| std::fs::remove_file(path).unwrap(), CacheDamage::Missing),
         (|path| std::fs::write(path, &CONTENT[1..]).unwrap(), length(13)),
         (|path| std::fs::write(path, [CONTENT, b"!"].concat()).unwrap(), length(15)),
