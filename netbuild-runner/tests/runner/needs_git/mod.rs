@@ -5,6 +5,7 @@ mod bench;
 mod cache;
 mod cache_archives;
 mod cache_gateway;
+mod cache_links;
 mod collect;
 mod command;
 mod control;
