@@ -59,6 +59,8 @@
 mod attempts;
 mod calls;
 mod children;
+mod cleaner;
+mod delete;
 mod error;
 mod executor;
 mod facts;
