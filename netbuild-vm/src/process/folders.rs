@@ -198,7 +198,7 @@ impl Folders {
 
     /// Deletes a folder; [`io::ErrorKind::WouldBlock`] while somebody else is at it. See [`delete_tree`].
     pub(super) fn delete(&self, name: &str, stop: &CancellationToken) -> io::Result<()> {
-        match unlock(CWD, &self.path(name)) {
+        match unlock(CWD, self.path(name)) {
             Err(rustix::io::Errno::NOENT) => return Ok(()),
             other => other?,
         }

@@ -32,10 +32,10 @@ pub struct ProcessOptions {
     ///
     /// Ids are used again, and with one whatever an earlier command left under it in `/tmp` and the like, files that
     /// only their owner may read included. They are handed out in turn: an id comes again only after every other id of
-    /// the range was handed out since, or was not free when its turn came. The turn is kept in the root folder over
-    /// restarts and power cuts; with another range, or without its file `.users`, it begins anew. So with a
-    /// thousand ids, of which at most a hundred are held, some nine hundred others start before one comes again. Whoever needs more than
-    /// that empties these places, or gives tenants containers of their own.
+    /// the range was handed out since, or was not free when its turn came. With a thousand ids, of which at most a
+    /// hundred are held, some nine hundred other attempts start before one comes again. The turn is kept in the root
+    /// folder over restarts and power cuts; with another range, or without the file `.users` there, it begins anew.
+    /// Whoever needs more than that empties those places, or gives tenants containers of their own.
     pub users: Option<Range<u32>>,
     /// The name of this host in observations, so that a retry can avoid it. Default none.
     pub host: Option<HostName>,
