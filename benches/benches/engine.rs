@@ -1,14 +1,14 @@
 //! The engine with up to 1,000,000 queued builds of 10,000 accounts: `cargo bench -p netbuild-benches --bench engine`.
 //!
 //! # Time
-//! *Enqueue and start* is what a queued build costs until its start is asked for: the step that admits it, and the step in
-//! which another build ends, frees its slot, and this one is picked, planned and asked for. *Whole life* adds the steps in
-//! which its start is answered and its first heartbeat comes. Each step is one call of `Engine::step`; making its effects and
+//! *Enqueue + start* is what a queued build costs until its start is asked for: the step that admits it, and the step in
+//! which it is picked, its attempt planned and asked for. *Whole life* adds the steps in which its start is answered, its
+//! first heartbeat comes, and its report, which ends it. Each step is one call of `Engine::step_into`; making its effects and
 //! dropping them counts, making its input does not. The figures are processor time, so other programs on the machine
 //! disturb them less; ± is half the way from the best run to the worst.
 //!
-//! The plain fair queue beside it does the same in the same run: it queues, picks the next account's oldest build and
-//! forgets the one that ended. It keeps no promise besides.
+//! The plain fair queue beside it does the same in the same run: it queues, picks the next account's oldest build, and
+//! in its *whole life* forgets it at its end. It keeps no promise besides.
 //!
 //! # Growth
 //! Times n over times 1,000, beside what log n would allow.
@@ -30,7 +30,7 @@ static GLOBAL: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const COUNTS: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
 const ACCOUNTS: usize = 10_000;
-const RUNS: usize = 3;
+const RUNS: usize = 5;
 
 /// So many builds make a run, in lives after each other where one is smaller.
 const BUILDS_A_RUN: usize = 200_000;
@@ -45,7 +45,7 @@ const POLICIES: [(&str, MakePolicy); 2] = [
 #[derive(Default)]
 struct Figures {
     admitted: Spread,
-    freed: Spread,
+    started: Spread,
     queue_and_start: Spread,
     whole: Spread,
     bytes: f64,
@@ -74,20 +74,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         let builds = Builds::new(count, ACCOUNTS)?;
         let build_bytes = held(&before) / count as f64;
         let lives = (BUILDS_A_RUN / count).max(1);
-        let (mut plain, mut figures) = (
-            [Spread::default(), Spread::default(), Spread::default()],
-            [(); POLICIES.len()].map(|()| Figures::default()),
-        );
+        let (mut plain, mut figures) =
+            ([(); 4].map(|()| Spread::default()), [(); POLICIES.len()].map(|()| Figures::default()));
         for _ in 0..RUNS {
-            let [mut enqueue, mut start] = [0.0; 2];
+            let [mut enqueue, mut start, mut end] = [0.0; 3];
             for _ in 0..lives {
                 let times = PlainFair::run(&builds, EngineLife::SLOTS as usize);
                 enqueue += times.enqueue / lives as f64;
                 start += times.start / lives as f64;
+                end += times.end / lives as f64;
             }
-            plain[0].add(enqueue);
-            plain[1].add(start);
-            plain[2].add(enqueue + start);
+            for (spread, figure) in plain.iter_mut().zip([enqueue, start, enqueue + start, enqueue + start + end]) {
+                spread.add(figure);
+            }
             for ((_, policy), figures) in POLICIES.iter().zip(&mut figures) {
                 measure(*policy, &builds, lives, figures)?;
             }
@@ -99,19 +98,18 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
             format!("{:.2} ({log:.2})", median / baseline[row])
         };
-        let [enqueue, start, both] = plain;
+        let [enqueue, start, both, whole] = plain;
         println!(
-            "{count:>9}  {:<20}{enqueue:>12}{start:>12}{both:>18}{:>12}{:>9}{:>15}",
+            "{count:>9}  {:<20}{enqueue:>12}{start:>12}{both:>18}{whole:>12}{:>9}{:>15}",
             "plain fair queue",
-            "",
             "1.00",
             growth(0, both.median())
         );
         for (row, ((name, _), figures)) in POLICIES.iter().zip(&figures).enumerate() {
-            let Figures { admitted, freed, queue_and_start, whole, bytes, resident } = figures;
+            let Figures { admitted, started, queue_and_start, whole, bytes, resident } = figures;
             let median = queue_and_start.median();
             println!(
-                "{:>9}  {name:<20}{admitted:>12}{freed:>12}{queue_and_start:>18}{whole:>12}{:>9.2}{:>15}{bytes:>8.0}{resident:>10.0}{:>12.0}",
+                "{:>9}  {name:<20}{admitted:>12}{started:>12}{queue_and_start:>18}{whole:>12}{:>9.2}{:>15}{bytes:>8.0}{resident:>10.0}{:>12.0}",
                 "",
                 median / both.median(),
                 growth(row + 1, median),
@@ -133,14 +131,15 @@ fn measure(policy: MakePolicy, builds: &Builds, lives: usize, figures: &mut Figu
         let times = life.drain();
         sum = LifeTimes {
             admitted: sum.admitted + admitted,
+            started: sum.started + times.started,
             answered: sum.answered + times.answered,
             running: sum.running + times.running,
-            freed: sum.freed + times.freed,
+            ended: sum.ended + times.ended,
         };
     }
     let lives = lives as f64;
     figures.admitted.add(sum.admitted / lives);
-    figures.freed.add(sum.freed / lives);
+    figures.started.add(sum.started / lives);
     figures.queue_and_start.add(sum.queue_and_start() / lives);
     figures.whole.add(sum.whole() / lives);
     Ok(())

@@ -26,24 +26,25 @@ pub struct EngineLife {
 pub struct LifeTimes {
     /// `Admitted`: routed, into the lane's backlog and under its queue limit.
     pub admitted: f64,
+    /// `Capacity`, with one slot more: the policy picks the build, its attempt is planned and its start asked for.
+    pub started: f64,
     /// `StartAnswered`: the executor has it.
     pub answered: f64,
     /// `Beat`: it runs.
     pub running: f64,
-    /// `Reported`: it ended; settled, the build ended and forgotten; its slot is free, the policy picks the next build, and
-    /// that one's attempt is planned and its start asked for.
-    pub freed: f64,
+    /// `Reported`: it is settled, and the build ended and forgotten.
+    pub ended: f64,
 }
 
 impl LifeTimes {
-    /// Enqueue, pick and the bookkeeping of a start and of the slot that was freed for it.
+    /// What a build costs from its admission until its start is asked for.
     pub fn queue_and_start(&self) -> f64 {
-        self.admitted + self.freed
+        self.admitted + self.started
     }
 
     /// The whole life.
     pub fn whole(&self) -> f64 {
-        self.admitted + self.answered + self.running + self.freed
+        self.admitted + self.started + self.answered + self.running + self.ended
     }
 }
 
@@ -82,31 +83,35 @@ impl EngineLife {
         began.elapsed_nanos() / builds.0.len() as f64
     }
 
-    /// Runs all that waits.
+    /// Runs all that waits, a batch that fills the slots at a time.
     pub fn drain(&mut self) -> LifeTimes {
         let count = self.engine.open_builds() as f64;
         let mut times = LifeTimes::default();
-        self.set_slots(Self::SLOTS);
-        while !self.asked.is_empty() {
+        while self.engine.open_builds() > 0 {
+            let slots = 1..=Self::SLOTS.min(self.engine.open_builds() as u32);
+            times.started += self.steps(slots, |slots, lane| Input::Capacity { executor: lane, slots: Some(slots) });
+            self.set_slots(0);
             let batch = std::mem::take(&mut self.asked);
             let created = || StartAnswer::Started(Started::Created { host: None });
             let report = || Report::of(Outcome::Succeeded { deploy: None });
-            times.answered += self.steps(&batch, |attempt| Input::StartAnswered { attempt, answer: created() });
-            times.running += self.steps(&batch, |attempt| Input::Beat { attempt, phase: RunPhase::Fetch });
-            times.freed += self.steps(&batch, |attempt| Input::Reported { attempt, report: report() });
+            let batch = || batch.iter().cloned();
+            times.answered += self.steps(batch(), |attempt, _| Input::StartAnswered { attempt, answer: created() });
+            times.running += self.steps(batch(), |attempt, _| Input::Beat { attempt, phase: RunPhase::Fetch });
+            times.ended += self.steps(batch(), |attempt, _| Input::Reported { attempt, report: report() });
         }
         assert_eq!(self.engine.open_builds(), 0, "all ran");
         LifeTimes {
             admitted: 0.0,
+            started: times.started / count,
             answered: times.answered / count,
             running: times.running / count,
-            freed: times.freed / count,
+            ended: times.ended / count,
         }
     }
 
-    /// One step for each attempt of a batch; what it takes without making the inputs.
-    fn steps(&mut self, batch: &[AttemptId], input: impl Fn(AttemptId) -> Input) -> f64 {
-        let inputs: Vec<Input> = batch.iter().cloned().map(input).collect();
+    /// One step for each of a batch; what it takes without making the inputs.
+    fn steps<T>(&mut self, batch: impl Iterator<Item = T>, input: impl Fn(T, ExecutorName) -> Input) -> f64 {
+        let inputs: Vec<Input> = batch.map(|each| input(each, self.lane.clone())).collect();
         let began = CpuTime::now();
         for input in inputs {
             self.step(input);

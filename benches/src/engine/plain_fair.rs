@@ -24,8 +24,10 @@ pub struct PlainFair {
 pub struct PlainTimes {
     /// To queue it.
     pub enqueue: f64,
-    /// To end the one that ran and to pick it.
+    /// To pick it.
     pub start: f64,
+    /// To forget it.
+    pub end: f64,
 }
 
 impl PlainFair {
@@ -60,21 +62,22 @@ impl PlainFair {
         self.open.remove(&build);
     }
 
-    /// Queues all builds, then runs them, `slots` at once.
+    /// Queues all builds, then runs them, `slots` at a time.
     pub fn run(builds: &Builds, slots: usize) -> PlainTimes {
         let mut plain = PlainFair::default();
         let began = CpuTime::now();
         builds.0.iter().for_each(|build| plain.enqueue(build.clone()));
         let enqueue = began.elapsed_nanos();
-        let mut running: VecDeque<BuildId> = (0..slots).filter_map(|_| plain.pick()).map(|build| build.id).collect();
-        let began = CpuTime::now();
-        while let Some(ended) = running.pop_front() {
-            plain.finish(ended);
-            running.extend(plain.pick().map(|build| build.id));
+        let (mut start, mut end) = (0.0, 0.0);
+        while !plain.open.is_empty() {
+            let began = CpuTime::now();
+            let running: Vec<BuildId> = (0..slots).map_while(|_| plain.pick()).map(|build| build.id).collect();
+            start += began.elapsed_nanos();
+            let began = CpuTime::now();
+            running.into_iter().for_each(|ended| plain.finish(ended));
+            end += began.elapsed_nanos();
         }
-        let start = began.elapsed_nanos();
-        assert!(plain.open.is_empty(), "all ran");
         let count = builds.0.len() as f64;
-        PlainTimes { enqueue: enqueue / count, start: start / count }
+        PlainTimes { enqueue: enqueue / count, start: start / count, end: end / count }
     }
 }

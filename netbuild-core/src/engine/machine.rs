@@ -48,7 +48,7 @@ impl Engine {
         effects
     }
 
-    /// [`step`](Self::step) for a driver that commits many inputs at once: adds what is to be done to what is there.
+    /// [`step`](Self::step) for a driver that commits many inputs at once: adds what is to be done to `effects`.
     pub fn step_into(&mut self, input: Input, now: Timestamp, router: &dyn Router, effects: &mut Effects) {
         self.shared.steps += 1;
         let (builds, turn) = (&mut self.builds, &mut Turn { shared: &mut self.shared, at: now, router, out: effects });
@@ -85,11 +85,9 @@ impl Engine {
     /// [`Input::Capacity`](super::Input::Capacity) of every executor and in the order of ranks.
     ///
     /// What was planned is asked for again under the same number; what was accepted waits for the executor's list; what
-    /// was settled without its follow-up gets it; a deploy that waits is activated.
-    pub fn restore(&mut self, record: BuildRecord, now: Timestamp, router: &dyn Router) -> Effects {
-        let mut effects = Effects::default();
-        self.builds.restore(record, &mut Turn { shared: &mut self.shared, at: now, router, out: &mut effects });
-        effects
+    /// was settled without its follow-up gets it; a deploy that waits is activated. What is to be done is added to `effects`.
+    pub fn restore(&mut self, record: BuildRecord, now: Timestamp, router: &dyn Router, effects: &mut Effects) {
+        self.builds.restore(record, &mut Turn { shared: &mut self.shared, at: now, router, out: effects });
     }
 
     /// When the engine wants its next step at the latest, if nothing else happens: an [`Input::Tick`] at that time.

@@ -4,7 +4,7 @@ use super::builds::Builds;
 use super::entry::{Contact, Entry, Live, Stage};
 use super::step::Action;
 use super::turn::Turn;
-use crate::model::{AttemptNumber, CancelReason, Cause, Change, Ending, ExecutorName, Failure, Route};
+use crate::model::{AttemptNumber, CancelReason, Cause, Change, Ending, ExecutorName, Failure};
 use crate::port::Notice;
 
 impl Builds {
@@ -59,7 +59,10 @@ impl Turn<'_> {
         let attempt = entry.key().attempt(number);
         // The lane was chosen by the same router version, so its answer differs only if the router breaks its contract;
         // the build then runs where it was queued.
-        let route = Route { executor: lane.clone(), ..self.router.route(entry.build(), entry.avoid_executors()) };
+        let mut route = self.router.route(entry.build(), entry.avoid_executors());
+        if route.executor != *lane {
+            route.executor = lane.clone();
+        }
         self.out.persist.push(Change::Planned { attempt: attempt.clone(), route: route.clone(), at: self.at });
         self.out.notify.push(Notice::Planned { attempt, route });
         self.shared.policy.started(&entry.queued);

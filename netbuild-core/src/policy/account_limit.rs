@@ -44,7 +44,7 @@ pub struct AccountLimit<P> {
     accounts: HashMap<AccountId, Account, BuildHasherDefault<DefaultHasher>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Account {
     running: u32,
     /// Those in which something waits: few, so they are in a row.
@@ -83,7 +83,7 @@ impl<P: Policy> AccountLimit<P> {
         let limit = self.limits.of(id);
         let account = match self.accounts.get_mut(id) {
             Some(account) => account,
-            None => self.accounts.entry(id.clone()).or_default(),
+            None => self.accounts.entry(id.clone()).or_insert_with(Account::new),
         };
         change(account, &mut self.inner);
         let may_start = limit.saturating_sub(account.running) as usize;
@@ -98,6 +98,11 @@ impl<P: Policy> AccountLimit<P> {
 }
 
 impl Account {
+    fn new() -> Self {
+        // Hardly ever more than one.
+        Account { running: 0, lanes: Vec::with_capacity(1) }
+    }
+
     fn lane(&mut self, name: &ExecutorName) -> &mut Lane {
         let at = self.lanes.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
             self.lanes.push((name.clone(), Lane::default()));

@@ -29,7 +29,10 @@ impl Fifo {
 
 impl Policy for Fifo {
     fn enqueued(&mut self, build: &Queued) {
-        self.lanes.entry(build.lane.clone()).or_default().insert(build.rank);
+        match self.lanes.get_mut(&build.lane) {
+            Some(lane) => lane.insert(build.rank),
+            None => self.lanes.entry(build.lane.clone()).or_default().insert(build.rank),
+        };
     }
 
     fn withdrawn(&mut self, build: &Queued) {

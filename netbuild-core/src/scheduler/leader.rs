@@ -135,8 +135,7 @@ impl Leader {
             after = last.rank;
             let now = self.now();
             for record in page {
-                let effects = self.engine.restore(record, now, self.caller.ports.router.as_ref());
-                self.collect(effects);
+                self.engine.restore(record, now, self.caller.ports.router.as_ref(), &mut self.effects);
             }
         }
         self.step(Input::Tick);
@@ -355,14 +354,7 @@ impl Leader {
     }
 
     fn step(&mut self, input: Input) {
-        let effects = self.engine.step(input, self.now(), self.caller.ports.router.as_ref());
-        self.collect(effects);
-    }
-
-    fn collect(&mut self, effects: Effects) {
-        self.effects.persist.extend(effects.persist);
-        self.effects.act.extend(effects.act);
-        self.effects.notify.extend(effects.notify);
+        self.engine.step_into(input, self.now(), self.caller.ports.router.as_ref(), &mut self.effects);
     }
 
     fn now(&self) -> Timestamp {

@@ -103,7 +103,8 @@ impl Desk {
         open.sort_by_key(|record| record.rank);
         let mut all = Effects::default();
         for record in open {
-            let effects = self.engine.restore(record, self.now, &self.router);
+            let mut effects = Effects::default();
+            self.engine.restore(record, self.now, &self.router, &mut effects);
             all.act.extend(self.keep(effects).act.clone());
         }
         all.act.extend(self.step(Input::Tick).act.clone());

@@ -161,27 +161,21 @@ impl World {
         let config = EngineConfig { max_attempts: BOUNDS.attempts, ..EngineConfig::default() };
         assert_eq!((config.lease, config.grace), (secs(CONFIG_LEASE), secs(CONFIG_GRACE)));
         let limits = AccountLimits::each(BOUNDS.per_account as u32);
-        self.engine = Some(Engine::new(config, Box::new(AccountLimit::new(Fifo::new(), limits))));
+        let mut engine = Engine::new(config, Box::new(AccountLimit::new(Fifo::new(), limits)));
         self.life += 1;
         let mut all = Effects::default();
         for (executor, slots) in self.slots.clone() {
-            self.collect(&mut all, |engine, now, router| engine.step(Input::Capacity { executor, slots }, now, router));
+            engine.step_into(Input::Capacity { executor, slots }, self.now, &self.router, &mut all);
         }
         for record in self.ledger.open().cloned().collect::<Vec<_>>() {
-            self.collect(&mut all, |engine, now, router| engine.restore(record, now, router));
+            engine.restore(record, self.now, &self.router, &mut all);
         }
-        self.collect(&mut all, |engine, now, router| engine.step(Input::Tick, now, router));
+        engine.step_into(Input::Tick, self.now, &self.router, &mut all);
+        self.engine = Some(engine);
         self.commit(all);
         for executor in self.lanes() {
             self.list(&executor);
         }
-    }
-
-    fn collect(&mut self, all: &mut Effects, step: impl FnOnce(&mut Engine, Timestamp, &Spread) -> Effects) {
-        let Some(engine) = &mut self.engine else { return };
-        let effects = step(engine, self.now, &self.router);
-        all.persist.extend(effects.persist);
-        all.act.extend(effects.act);
     }
 
     pub(crate) fn go_down(&mut self) {
