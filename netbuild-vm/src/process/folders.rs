@@ -100,10 +100,10 @@ impl Folders {
         Ok(names)
     }
 
-    /// Tries to lock a folder.
+    /// Tries to lock a folder. Should its own command have closed it to everybody, it is opened again.
     pub(super) fn lock(&self, name: &str) -> io::Result<Lock> {
         let path = self.path(name);
-        let dir = match open_folder(&path) {
+        let dir = match unlock(CWD, &path).map_err(io::Error::from).and_then(|()| open_folder(&path)) {
             Ok(dir) => dir,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Lock::Absent),
             Err(error) => return Err(error),
@@ -198,10 +198,6 @@ impl Folders {
 
     /// Deletes a folder; [`io::ErrorKind::WouldBlock`] while somebody else is at it. See [`delete_tree`].
     pub(super) fn delete(&self, name: &str, stop: &CancellationToken) -> io::Result<()> {
-        match unlock(CWD, self.path(name)) {
-            Err(rustix::io::Errno::NOENT) => return Ok(()),
-            other => other?,
-        }
         match self.lock(name)? {
             Lock::Locked(folder) => delete_tree(&folder.path, stop),
             Lock::Busy => Err(io::ErrorKind::WouldBlock.into()),
@@ -229,6 +225,8 @@ fn open_folder(path: &Path) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use netbuild_core::model::{AccountId, AttemptNumber, BuildId, BuildKey, ProjectId, Timestamp};
 
     use super::*;
@@ -263,6 +261,16 @@ mod tests {
         let folders = Folders::open(root.path()).unwrap();
         fs::create_dir(root.path().join("nb-1")).unwrap();
         assert!(folders.create("nb-1", &mark(), "boot", None).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_folder_that_its_command_closed_is_opened_again() {
+        let root = tempfile::tempdir().unwrap();
+        let folders = Folders::open(root.path()).unwrap();
+        drop(folders.create("nb-1", &mark(), "boot", None).unwrap().unwrap());
+        fs::set_permissions(folders.path("nb-1"), fs::Permissions::from_mode(0)).unwrap();
+        assert!(matches!(folders.lock("nb-1").unwrap(), Lock::Locked(_)));
+        assert_eq!(fs::metadata(folders.path("nb-1")).unwrap().mode() & 0o777, 0o700);
     }
 
     #[test]
