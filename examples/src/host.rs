@@ -306,8 +306,9 @@ async fn open_executor(
     opened.map_err(|error| HostError::Part(error.into()))
 }
 
-/// A thousand user ids that no account has, and no other state folder of this disk either: whatever runs as one of them is
-/// killed when its attempt is over.
+/// A thousand user ids, far above those that accounts usually have: whatever runs as one of them is killed when its attempt
+/// is over. Two state folders of this machine have the same thousand when the last five digits of their inodes are equal,
+/// which is unlikely and not excluded; a host that runs for others takes a range that its operator gives.
 fn users(state: &Path) -> io::Result<Range<u32>> {
     let block = std::fs::metadata(state)?.ino() % 100_000;
     let first = 1_900_000_000 + u32::try_from(block).unwrap_or_default() * 1_000;

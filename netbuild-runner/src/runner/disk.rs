@@ -1,13 +1,15 @@
 //! A full disk: whose fault it is.
 
-use std::fs;
+use std::ffi::CStr;
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 
 use netbuild_core::model::{Cause, Failure};
+use rustix::fs::{FileType, Stat};
 
 use super::stop::Halt;
+use super::walk::walk;
 
 /// A disk with less room than this is full: a program that writes fills it to its last blocks, and what is left may be the
 /// file system's own.
@@ -84,17 +86,13 @@ impl Disk {
 /// The bytes on disk of everything below a folder. What cannot be read counts nothing.
 fn bytes_below(folder: &Path) -> u64 {
     let mut bytes = 0_u64;
-    // No recursion: a build may make its folders as deep as it likes.
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            match entry.metadata() {
-                Ok(meta) if meta.is_dir() => folders.push(entry.path()),
-                Ok(meta) => bytes = bytes.saturating_add(meta.blocks() * 512),
-                Err(_) => {}
-            }
+    let count = |_: BorrowedFd<'_>, _: &CStr, stat: &Stat| {
+        if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
+            bytes = bytes.saturating_add(u64::try_from(stat.st_blocks).unwrap_or_default().saturating_mul(512));
         }
-    }
+        Ok(())
+    };
+    let _as_far_as_it_goes = walk(folder, count, |_unreadable| Ok(()));
     bytes
 }
 
@@ -117,6 +115,25 @@ mod tests {
             assert_eq!(failure.cause, cause, "{disk:?}");
             assert!(failure.evidence.ends_with("exit 1"), "{failure}");
         }
+    }
+
+    #[test]
+    fn bytes_count_however_deep_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let content = vec![1; 1 << 20];
+        std::fs::write(folder.path().join("file"), &content).unwrap();
+        assert!((1 << 20..2 << 20).contains(&bytes_below(folder.path())));
+        // A path of more than 4096 bytes, which nobody can open, made from its inner end to the outer.
+        let mut inner = folder.path().join("inner");
+        std::fs::create_dir(&inner).unwrap();
+        std::fs::write(inner.join("file"), &content).unwrap();
+        for level in 0..20 {
+            let outer = folder.path().join(format!("{level:0>250}"));
+            std::fs::create_dir(&outer).unwrap();
+            std::fs::rename(&inner, outer.join(inner.file_name().unwrap())).unwrap();
+            inner = outer;
+        }
+        assert!(bytes_below(folder.path()) >= 2 << 20);
     }
 
     #[test]

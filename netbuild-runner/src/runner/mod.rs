@@ -63,5 +63,6 @@ mod samples;
 mod stop;
 mod upload;
 mod user;
+mod walk;
 
 pub use entry::{RUNNER_ARGUMENT, dispatch, main_from_stdin};

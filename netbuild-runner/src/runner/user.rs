@@ -1,12 +1,16 @@
 //! The command's own user: what it is given.
 
-use std::fs;
+use std::ffi::CStr;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::lchown;
 use std::path::PathBuf;
 
 use netbuild_core::model::{Cause, Failure};
+use rustix::fs::{AtFlags, Gid, Uid, chownat};
 use rustix::process::{Resource, getrlimit};
+
+use super::walk::walk;
 
 /// Gives folders with all that is in them to a user and the group of the same number, without following links. What is in
 /// them was made by the runner alone: nothing of the user runs yet.
@@ -14,20 +18,20 @@ use rustix::process::{Resource, getrlimit};
 /// # Errors
 /// [`Cause::RunnerBroken`]: only a privileged runner can do it.
 pub(super) fn give(folders: impl IntoIterator<Item = PathBuf>, user: u32) -> Result<(), Failure> {
-    give_all(folders.into_iter().collect(), user).map_err(|error| {
+    give_all(folders, user).map_err(|error| {
         let text = format!("the workspace cannot be given to the command's user {user}: {error}");
         Failure::new(Cause::RunnerBroken, text)
     })
 }
 
-fn give_all(mut left: Vec<PathBuf>, user: u32) -> io::Result<()> {
-    while let Some(path) = left.pop() {
-        lchown(&path, Some(user), Some(user))?;
-        if fs::symlink_metadata(&path)?.is_dir() {
-            for entry in fs::read_dir(&path)? {
-                left.push(entry?.path());
-            }
-        }
+fn give_all(folders: impl IntoIterator<Item = PathBuf>, user: u32) -> io::Result<()> {
+    let (owner, group) = (Uid::from_raw(user), Gid::from_raw(user));
+    for folder in folders {
+        lchown(&folder, Some(user), Some(user))?;
+        let give = |parent: BorrowedFd<'_>, name: &CStr| {
+            chownat(parent, name, Some(owner), Some(group), AtFlags::SYMLINK_NOFOLLOW)
+        };
+        walk(&folder, |parent, name, _| give(parent, name), Err)?;
     }
     Ok(())
 }

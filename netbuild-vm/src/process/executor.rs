@@ -22,10 +22,11 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::attempts::Attempts;
+use super::cleaner::clean;
 use super::error::{CallError, OpenError};
 use super::options::ProcessOptions;
 use super::start::Try;
-use super::supervisor::{clean, supervise};
+use super::supervisor::supervise;
 
 /// An executor that runs attempts as process groups of this host. See the [module](super).
 pub struct ProcessExecutor {

@@ -81,38 +81,9 @@ pub(super) fn read_tail(path: &Path, bytes: u64) -> String {
     String::from_utf8_lossy(&read().unwrap_or_default()).trim().to_owned()
 }
 
-/// Deletes a folder with all that is in it. Commands leave folders that nobody may write (module caches are made so): those
-/// are opened first.
-pub(super) fn delete_tree(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            open_folders(path)?;
-            fs::remove_dir_all(path)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
-}
-
-/// Gives the owner every right on all folders below, without following links.
-fn open_folders(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    let mut left = vec![path.to_owned()];
-    while let Some(folder) = left.pop() {
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
-        for entry in fs::read_dir(&folder)? {
-            let entry = entry?;
-            if entry.file_type()?.is_dir() {
-                left.push(entry.path());
-            }
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::symlink;
 
     use super::*;
 
@@ -141,21 +112,6 @@ mod tests {
         replace_json(folder.path(), "ended.json", &7).unwrap();
         assert!(matches!(read_json::<u32>(&folder.path().join("ended.json")).unwrap(), FileFact::Read(7)));
         assert_eq!(fs::read_to_string(folder.path().join("victim")).unwrap(), "safe");
-    }
-
-    #[test]
-    fn closed_folders_are_opened_and_links_not_followed() {
-        let folder = tempfile::tempdir().unwrap();
-        let tree = folder.path().join("tree");
-        let closed = tree.join("a/b");
-        fs::create_dir_all(&closed).unwrap();
-        symlink(folder.path(), closed.join("up")).unwrap();
-        fs::set_permissions(&closed, fs::Permissions::from_mode(0o500)).unwrap();
-        open_folders(&tree).unwrap();
-        assert_eq!(fs::metadata(&closed).unwrap().permissions().mode() & 0o777, 0o700);
-        delete_tree(&tree).unwrap();
-        assert!(!tree.exists() && folder.path().exists());
-        delete_tree(&tree).unwrap();
     }
 
     #[test]

@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use netbuild_core::model::{AttemptFolder, AttemptMark};
-use rustix::fs::OFlags;
+use rustix::fs::{CWD, OFlags};
+use tokio_util::sync::CancellationToken;
 
-use super::files::{create_json, delete_tree};
+use super::delete::{delete_tree, unlock};
+use super::files::create_json;
 use super::users;
 
 /// The boot in which a folder was made: the executor's own file, next to those of [`AttemptFolder`].
@@ -56,7 +58,15 @@ impl Folders {
         let metadata = fs::metadata(root)?;
         let tag = format!("{:x}-{:x}", metadata.dev(), metadata.ino());
         let folders = Folders { root: fs::canonicalize(root)?, tag, made: AtomicU64::new(0) };
-        folders.delete(NEW)?;
+        for name in folders.beginning_with(NEW)? {
+            // What cannot be deleted now is tried again when the root is opened next.
+            match folders.delete(&name, &CancellationToken::new()) {
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
+                    tracing::warn!(name, %error, "a folder that was left half made cannot be deleted");
+                }
+                Ok(()) | Err(_) => {}
+            }
+        }
         Ok(folders)
     }
 
@@ -90,10 +100,10 @@ impl Folders {
         Ok(names)
     }
 
-    /// Tries to lock a folder.
+    /// Tries to lock a folder. Should its own command have closed it to everybody, it is opened again.
     pub(super) fn lock(&self, name: &str) -> io::Result<Lock> {
         let path = self.path(name);
-        let dir = match open_folder(&path) {
+        let dir = match unlock(CWD, &path).map_err(io::Error::from).and_then(|()| open_folder(&path)) {
             Ok(dir) => dir,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Lock::Absent),
             Err(error) => return Err(error),
@@ -132,7 +142,7 @@ impl Folders {
         let given = user.map_or(Ok(()), |user| users::give(&temporary, user));
         let created = given.and_then(|()| self.fill(&temporary, name, mark, boot_id));
         if !matches!(created, Ok(Some(_))) {
-            delete_tree(&temporary)?;
+            delete_tree(&temporary, &CancellationToken::new())?;
         }
         created
     }
@@ -165,7 +175,7 @@ impl Folders {
         }
     }
 
-    /// Frees a folder's name. What was in it is left to [`delete_trash`](Self::delete_trash).
+    /// Frees a folder's name. What was in it is among the [`trash`](Self::trash) from then on.
     pub(super) fn discard(&self, folder: LockedFolder) -> io::Result<()> {
         let name = folder.path.file_name().unwrap_or_default().to_string_lossy();
         // Nobody else has a folder with this inode.
@@ -173,25 +183,26 @@ impl Folders {
         fs::rename(&folder.path, trash)
     }
 
-    /// Deletes what was discarded.
-    pub(super) fn delete_trash(&self) -> io::Result<()> {
-        self.delete(TRASH)
+    /// The names of what was discarded.
+    pub(super) fn trash(&self) -> io::Result<Vec<String>> {
+        self.beginning_with(TRASH)
     }
 
-    /// Deletes what begins with a prefix, unless somebody holds its lock.
-    fn delete(&self, prefix: &str) -> io::Result<()> {
+    fn beginning_with(&self, prefix: &str) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
         for entry in fs::read_dir(&self.root)? {
-            let name = entry?.file_name();
-            let name = name.to_string_lossy();
-            if !name.starts_with(prefix) {
-                continue;
-            }
-            match self.lock(&name)? {
-                Lock::Locked(folder) => delete_tree(&folder.path)?,
-                Lock::Absent | Lock::Busy => {}
-            }
+            names.extend(entry?.file_name().into_string().ok().filter(|name| name.starts_with(prefix)));
         }
-        Ok(())
+        Ok(names)
+    }
+
+    /// Deletes a folder; [`io::ErrorKind::WouldBlock`] while somebody else is at it. See [`delete_tree`].
+    pub(super) fn delete(&self, name: &str, stop: &CancellationToken) -> io::Result<()> {
+        match self.lock(name)? {
+            Lock::Locked(folder) => delete_tree(&folder.path, stop),
+            Lock::Busy => Err(io::ErrorKind::WouldBlock.into()),
+            Lock::Absent => Ok(()),
+        }
     }
 
     /// A new folder of a name that no other executor has, in this process or another.
@@ -214,6 +225,8 @@ fn open_folder(path: &Path) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use netbuild_core::model::{AccountId, AttemptNumber, BuildId, BuildKey, ProjectId, Timestamp};
 
     use super::*;
@@ -251,6 +264,16 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_that_its_command_closed_is_opened_again() {
+        let root = tempfile::tempdir().unwrap();
+        let folders = Folders::open(root.path()).unwrap();
+        drop(folders.create("nb-1", &mark(), "boot", None).unwrap().unwrap());
+        fs::set_permissions(folders.path("nb-1"), fs::Permissions::from_mode(0)).unwrap();
+        assert!(matches!(folders.lock("nb-1").unwrap(), Lock::Locked(_)));
+        assert_eq!(fs::metadata(folders.path("nb-1")).unwrap().mode() & 0o777, 0o700);
+    }
+
+    #[test]
     fn what_was_left_is_deleted_unless_somebody_is_at_it() {
         let root = tempfile::tempdir().unwrap();
         for name in [".new-a", ".new-b", ".trash-a/work", "nb-1", ".other"] {
@@ -259,7 +282,8 @@ mod tests {
         let held = open_folder(&root.path().join(".new-b")).unwrap();
         held.try_lock().unwrap();
         let folders = Folders::open(root.path()).unwrap();
-        folders.delete_trash().unwrap();
+        assert_eq!(folders.trash().unwrap(), [".trash-a"]);
+        folders.delete(".trash-a", &CancellationToken::new()).unwrap();
         let mut left: Vec<_> = fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
         assert_eq!(left, [".new-b", ".other", "nb-1"]);

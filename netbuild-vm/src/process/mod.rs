@@ -46,8 +46,8 @@
 //! - the kernel, with all of its system calls;
 //! - the network, with the services that listen on this host's loopback address, and abstract sockets;
 //! - processor, memory, disk space and inodes: one command can use up what all need;
-//! - `/tmp`, `/dev/shm` and whatever else all users may write. What a command leaves there stays, and a later attempt may
-//!   get the same user id;
+//! - `/tmp`, `/dev/shm` and whatever else all users may write. What a command leaves there stays, and is a later
+//!   attempt's own once the range of users was gone through (see [`ProcessOptions::users`]);
 //! - whatever all users may read: system files, and in `/proc` the list of processes with their command lines.
 //!
 //! Tenants who do not trust each other belong into containers or pods, and there still share a kernel.
@@ -59,6 +59,8 @@
 mod attempts;
 mod calls;
 mod children;
+mod cleaner;
+mod delete;
 mod error;
 mod executor;
 mod facts;

@@ -28,8 +28,14 @@ pub struct ProcessOptions {
     /// the user of this process. It needs root, a root folder that other users can reach, and ids that nobody else on
     /// this host has: neither accounts nor another executor's root, for whatever runs as one of them is killed. An
     /// attempt keeps its id until it is removed and deleted, so take several times the slots; without a free one a
-    /// start is refused as full. Keep the range as long as attempts are there. Ids are used again, and with them
-    /// whatever the earlier one left in `/tmp` and the like: a large range makes that rare.
+    /// start is refused as full. Keep the range as long as attempts are there.
+    ///
+    /// Ids are used again, and with one whatever an earlier command left under it in `/tmp` and the like, files that
+    /// only their owner may read included. They are handed out in turn: an id comes again only after every other id of
+    /// the range was handed out since, or was not free when its turn came. With a thousand ids, of which at most a
+    /// hundred are held, some nine hundred other attempts start before one comes again. The turn is kept in the root
+    /// folder over restarts and power cuts; with another range, or without the file `.users` there, it begins anew.
+    /// Whoever needs more than that empties those places, or gives tenants containers of their own.
     pub users: Option<Range<u32>>,
     /// The name of this host in observations, so that a retry can avoid it. Default none.
     pub host: Option<HostName>,

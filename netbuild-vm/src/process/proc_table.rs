@@ -110,10 +110,9 @@ pub(super) struct Stat {
 
 /// The stat of a process; `None` when there is none with this pid.
 pub(super) fn read_stat(pid: u32) -> io::Result<Option<Stat>> {
-    match fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")) {
-        Ok(text) => {
-            parse_stat(&text).map(Some).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "unreadable stat"))
-        }
+    match fs::read(Path::new("/proc").join(pid.to_string()).join("stat")) {
+        // The program's name is the process's own choice, and may be no text.
+        Ok(bytes) => parse_stat(&String::from_utf8_lossy(&bytes)),
         Err(error) if is_gone(&error) => Ok(None),
         Err(error) => Err(error),
     }
@@ -129,11 +128,22 @@ pub(super) fn read_boot_id() -> io::Result<String> {
     Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 
-/// Takes state, group and start time from a stat line. The second field is the program's name in parentheses, which may
-/// itself hold spaces and parentheses: what counts begins behind the last one. A process whose first thread has ended
-/// before the others is shown as a zombie and is none: it has more than one thread.
-fn parse_stat(text: &str) -> Option<Stat> {
-    let fields: Vec<&str> = text.get(text.rfind(')')? + 1..)?.split_ascii_whitespace().collect();
+/// Takes state, group and start time from a stat line; `None` for a process that was waited for while it was read, which
+/// the kernel shows without a group. The second field is the program's name in parentheses, which may itself hold spaces
+/// and parentheses: what counts begins behind the last one.
+fn parse_stat(text: &str) -> io::Result<Option<Stat>> {
+    let fields = text.rfind(')').map(|end| text[end + 1..].split_ascii_whitespace().collect::<Vec<_>>());
+    match fields.unwrap_or_default().as_slice() {
+        [_, _, "-1", ..] => Ok(None),
+        fields => match stat_of(fields) {
+            Some(stat) => Ok(Some(stat)),
+            None => Err(io::Error::new(io::ErrorKind::InvalidData, format!("unreadable stat {text:?}"))),
+        },
+    }
+}
+
+/// A process whose first thread has ended before the others is shown as a zombie and is none: it has more than one thread.
+fn stat_of(fields: &[&str]) -> Option<Stat> {
     Some(Stat {
         zombie: matches!(*fields.first()?, "Z" | "X" | "x") && fields.get(17)?.parse::<u32>().ok()? <= 1,
         group: fields.get(2)?.parse().ok()?,
@@ -222,18 +232,38 @@ mod tests {
         let memory = format!("9000 {}7001 7999 0", "1 ".repeat(26));
         let line = format!("42 (a) b (c)) S 1 40 39 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 12345 {memory}");
         let stat = Stat { group: 40, start_ticks: 12345, zombie: false, executes: false };
-        assert_eq!(parse_stat(&line), Some(stat));
+        let parse = |text: &str| parse_stat(text).unwrap();
+        assert_eq!(parse(&line), Some(stat));
         let zombie = line.replace(") S", ") Z");
-        assert_eq!(parse_stat(&zombie).map(|stat| stat.zombie), Some(true));
+        assert_eq!(parse(&zombie).map(|stat| stat.zombie), Some(true));
         let others_run = zombie.replace(" 20 0 1 0 12345", " 20 0 3 0 12345");
-        assert_eq!(parse_stat(&others_run).map(|stat| stat.zombie), Some(false));
+        assert_eq!(parse(&others_run).map(|stat| stat.zombie), Some(false));
         let executes = line.replace(" 7001 7999 0", " 0 0 0");
-        assert_eq!(parse_stat(&executes), Some(Stat { executes: true, ..stat }));
+        assert_eq!(parse(&executes), Some(Stat { executes: true, ..stat }));
         let of_the_kernel = executes.replace(" 9000 ", " 0 ");
-        assert_eq!(parse_stat(&of_the_kernel), Some(stat), "it has no memory");
+        assert_eq!(parse(&of_the_kernel), Some(stat), "it has no memory");
         for end in 0..line.len() - memory.len() - 1 {
-            assert_eq!(parse_stat(&line[..end]), None);
+            assert!(parse_stat(&line[..end]).is_err());
         }
+    }
+
+    #[test]
+    fn a_process_that_was_just_waited_for_is_gone() {
+        let released = "42 (sh) X 0 -1 -1 0 -1 4227084 0 0 0 0 0 0 0 0 20 0 0 0 12345 0 0";
+        assert_eq!(parse_stat(released).unwrap(), None);
+    }
+
+    #[test]
+    fn a_process_whose_name_is_no_text_blinds_nobody() {
+        let script = "printf '\\377) Z' > /proc/$$/comm; echo named; read _line";
+        let mut child = std::process::Command::new("sh");
+        let pipes = child.args(["-c", script]).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        let mut child = pipes.spawn().unwrap();
+        child.stdout.take().unwrap().read_exact(&mut [0; 6]).unwrap();
+        let stat = read_stat(child.id());
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert!(stat.unwrap().is_some_and(|stat| !stat.zombie));
     }
 
     #[test]

@@ -48,7 +48,10 @@ impl Attempts {
         };
         let user = reserved.as_ref().map(|reserved| reserved.user);
         let created = self.folders.create(request.name.as_str(), &mark, &self.boot_id, user);
-        drop((reserved, admission));
+        if let (false, Some(reserved)) = (matches!(created, Ok(Some(_))), reserved) {
+            reserved.give_back().map_err(from_disk)?;
+        }
+        drop(admission);
         match created {
             Ok(Some(folder)) => self.spawn_in(folder, request, &mark).map(Try::Done),
             Ok(None) => Ok(Try::Again(unavailable(FolderBusy))),

@@ -74,23 +74,6 @@ pub(super) async fn supervise(
     }
 }
 
-/// Deletes what was discarded, whenever there is something, until it is told to stop.
-pub(super) async fn clean(attempts: Arc<Attempts>, stop: CancellationToken) {
-    loop {
-        let shared = Arc::clone(&attempts);
-        match spawn_blocking(move || shared.folders.delete_trash()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "removed attempts are left to be deleted later"),
-            Err(_broken) => return,
-        }
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            () = attempts.trash.notified() => {}
-        }
-    }
-}
-
 /// One look at all attempts.
 fn look(attempts: &Attempts, seen: &mut Seen) -> Look {
     let mut look = Look::default();

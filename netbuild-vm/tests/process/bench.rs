@@ -105,6 +105,21 @@ impl Bench {
     }
 }
 
+/// Makes folders that are too deep for a path and for a stack, and some that nobody may enter.
+pub(crate) const DEEP_AND_CLOSED: &str =
+    "mkdir -p $(printf 'd/%.0s' $(seq 30000)) && mkdir -p a/b/c && chmod 0 a/b/c a/b a";
+
+/// Waits until all that was removed is deleted.
+pub(crate) async fn deleted(bench: &Bench) {
+    let is_trash = |entry: fs::DirEntry| entry.file_name().to_string_lossy().starts_with(".trash-");
+    let gone = async {
+        while fs::read_dir(bench.root()).unwrap().any(|entry| is_trash(entry.unwrap())) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(10 * PATIENCE, gone).await.expect("what was removed is deleted");
+}
+
 /// The next attempt of the same build.
 pub(crate) fn next(request: &StartRequest) -> StartRequest {
     let mut next = request.clone();

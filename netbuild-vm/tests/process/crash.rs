@@ -6,7 +6,7 @@ use std::time::Duration;
 use netbuild_core::model::{AttemptFolder, Cause};
 use netbuild_core::port::{Executor, Phase};
 
-use crate::bench::{Bench, adopted, cause, ended, id, kill, lives, phase, running};
+use crate::bench::{Bench, DEEP_AND_CLOSED, adopted, cause, ended, id, kill, lives, phase, running};
 use crate::runner::{DIES_FIRST, FOREIGN_RECORD, STARTS, TORN_RECORD};
 
 #[tokio::test]
@@ -150,6 +150,34 @@ async fn what_an_interrupted_executor_left_is_cleaned() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert!(executor.list().await.unwrap().attempts.is_empty());
+}
+
+#[tokio::test]
+async fn what_a_build_left_is_deleted_however_deep_and_holds_up_no_other() {
+    let bench = Bench::new();
+    // More than are deleted at once, of which none can be: the lock is another's.
+    let held: Vec<_> = (0..9).map(|n| bench.root().join(format!(".trash-held-{n}"))).collect();
+    let _locks: Vec<_> = held.iter().map(|path| hold(path)).collect();
+    let executor = bench.executor().await;
+    let request = bench.request(DEEP_AND_CLOSED);
+    executor.start(&request).await.unwrap();
+    assert_eq!(cause(&ended(&executor, &request).await), "succeeded");
+    executor.remove(id(&request)).await.unwrap();
+    let others = || fs::read_dir(bench.root()).unwrap().filter(|entry| !held.contains(&entry.as_ref().unwrap().path()));
+    let gone = async {
+        while others().count() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(300), gone).await.unwrap();
+    assert!(held.iter().all(|path| path.exists()));
+}
+
+fn hold(path: &std::path::Path) -> fs::File {
+    fs::create_dir(path).unwrap();
+    let folder = fs::File::open(path).unwrap();
+    folder.try_lock().unwrap();
+    folder
 }
 
 #[tokio::test]

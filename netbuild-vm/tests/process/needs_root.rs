@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use netbuild_core::port::{Executor, StartError, Started, SystemClock};
 use netbuild_vm::process::{OpenError, ProcessExecutor, ProcessOptions};
 
-use crate::bench::{Bench, cause, ended, id, kill, lives};
+use crate::bench::{Bench, DEEP_AND_CLOSED, cause, deleted, ended, id, kill, lives};
 
 /// User ids that no other test has, of this process or another one.
 fn users(count: u32) -> Range<u32> {
@@ -76,6 +76,43 @@ async fn each_attempt_has_a_user_until_it_is_removed() {
     assert_eq!(cause(&ended(&executor, &third).await), "succeeded");
     fs::write(bench.folder(&requests[1]).join("work/go"), "").unwrap();
     ended(&executor, &requests[1]).await;
+}
+
+#[tokio::test]
+async fn a_users_turn_comes_again_only_after_all_others_had_theirs() {
+    let (bench, options) = bench(4);
+    let range = options.users.clone().unwrap();
+    let mut seen = Vec::new();
+    for _ in 0..6 {
+        // Each in another life of the scheduler, and with all of the earlier ones gone.
+        let executor = bench.executor_with(options.clone()).await;
+        let request = bench.request("true");
+        executor.start(&request).await.unwrap();
+        seen.push(bench.folder(&request).metadata().unwrap().gid() - range.start);
+        // A name that is taken by what is no attempt takes no turn.
+        let foreign = bench.request("true");
+        fs::create_dir_all(bench.folder(&foreign).join("foreign")).unwrap();
+        assert!(matches!(executor.start(&foreign).await, Err(StartError::Unavailable(_))));
+        ended(&executor, &request).await;
+        executor.remove(id(&request)).await.unwrap();
+        deleted(&bench).await;
+        executor.shutdown().await;
+    }
+    assert_eq!(seen, [0, 1, 2, 3, 0, 1]);
+}
+
+#[tokio::test]
+async fn what_a_command_left_is_deleted_however_deep_and_closed_and_frees_its_user() {
+    let (bench, options) = bench(1);
+    let executor = bench.executor_with(options).await;
+    let deep = bench.request(DEEP_AND_CLOSED);
+    executor.start(&deep).await.unwrap();
+    assert_eq!(cause(&ended(&executor, &deep).await), "succeeded");
+    executor.remove(id(&deep)).await.unwrap();
+    deleted(&bench).await;
+    let next = bench.request("true");
+    assert_eq!(executor.start(&next).await.unwrap(), Started::Created { host: None });
+    assert_eq!(cause(&ended(&executor, &next).await), "succeeded");
 }
 
 #[tokio::test]
