@@ -268,7 +268,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let folders = Folders::open(root.path()).unwrap();
         drop(folders.create("nb-1", &mark(), "boot", None).unwrap().unwrap());
-        fs::set_permissions(folders.path("nb-1"), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(folders.path("nb-1"), fs::Permissions::from_mode(0o000)).unwrap();
         assert!(matches!(folders.lock("nb-1").unwrap(), Lock::Locked(_)));
         assert_eq!(fs::metadata(folders.path("nb-1")).unwrap().mode() & 0o777, 0o700);
     }
