@@ -125,3 +125,30 @@ fn signal(process: &Process, signal: Signal) -> io::Result<()> {
 fn pid(number: u32) -> Option<Pid> {
     i32::try_from(number).ok().filter(|number| *number > 1).and_then(Pid::from_raw)
 }
+
+/// `scripts/test` skips this module by its name where there is no root.
+#[cfg(test)]
+mod needs_root {
+    use std::os::unix::process::CommandExt;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn nobody_can_stop_who_kills_him() {
+        let user = 1_300_000_000 + std::process::id() % 1_000_000;
+        let mut stopper = Command::new("/bin/sh");
+        stopper.args(["-c", "while :; do kill -STOP -1; done"]).uid(user).gid(user).current_dir("/");
+        stopper.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        let mut bystander = Command::new("sleep").arg("600").uid(mirror(user) - 1).spawn().unwrap();
+        for _ in 0..20 {
+            let mut stopper = stopper.spawn().unwrap();
+            kill_all_of(user).unwrap();
+            assert_eq!(stopper.wait().unwrap().code(), None, "killed");
+        }
+        assert!(bystander.try_wait().unwrap().is_none(), "and nobody else");
+        assert_eq!(dumpable_behavior().unwrap(), rustix::process::DumpableBehavior::Dumpable);
+        bystander.kill().unwrap();
+        bystander.wait().unwrap();
+    }
+}

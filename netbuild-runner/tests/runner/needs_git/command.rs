@@ -153,3 +153,18 @@ async fn the_command_cannot_read_the_runners_memory() {
     let readable = attempt.record().outcome == Outcome::Succeeded { deploy: None };
     assert_eq!(readable, rustix::process::geteuid().is_root(), "root alone may; anybody else is kept out");
 }
+
+#[tokio::test]
+async fn the_command_has_no_file_that_the_host_left_open() {
+    let (bench, repository) = (Bench::new().await, Repository::new());
+    // Rust's own files are closed when another program is executed; those of other libraries are not.
+    let left_open = rustix::io::dup(tempfile::tempfile().unwrap()).unwrap();
+    // Looking opens a folder, which is no number of before.
+    let command = "for file in /proc/$$/fd/*; do echo \"has ${file##*/}.\"; done";
+    let attempt = bench.attempt(&repository.url(), command);
+    assert_eq!(attempt.run().await.outcome, Outcome::Succeeded { deploy: None });
+    let log = attempt.log();
+    assert!(log.contains("has 2."), "{log}");
+    let number = std::os::fd::AsRawFd::as_raw_fd(&left_open);
+    assert!(number > 3 && !log.contains(&format!("has {number}.")), "{number} in {log}");
+}

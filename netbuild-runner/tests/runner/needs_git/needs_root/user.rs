@@ -161,3 +161,33 @@ async fn a_fork_bomb_is_bounded_and_ends_with_its_attempt() {
     assert!(matches!(cause(&attempt.run().await), Cause::CommandFailed { .. }));
     assert_eq!(processes(user), 0);
 }
+
+#[tokio::test]
+async fn nothing_in_the_commands_environment_loosens_its_bounds() {
+    let (bench, repository) = (Bench::new().await, Repository::new());
+    let unbound = "int setrlimit() { return 0; } int setrlimit64() { return 0; } int prlimit() { return 0; } int prlimit64() { return 0; }";
+    std::fs::write(repository.path().join("unbound.c"), unbound).unwrap();
+    let library = repository.path().join("unbound.so");
+    let mut compiler = std::process::Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-w", "-o"]).arg(&library).arg(repository.path().join("unbound.c"));
+    assert!(compiler.status().unwrap().success());
+    let command = "echo preloaded: $LD_PRELOAD; cat /proc/self/limits";
+    let attempt = bench.attempt(&repository.url(), command).rules(|rules| rules.processes = 77).user(user());
+    let attempt = attempt.env("LD_PRELOAD", library.to_str().unwrap());
+    assert_eq!(attempt.run().await.outcome, Outcome::Succeeded { deploy: None });
+    let log = attempt.log();
+    assert!(log.contains("preloaded: /"), "{log}");
+    let limit = log.lines().find(|line| line.starts_with("Max processes")).unwrap();
+    assert_eq!(limit.split_whitespace().collect::<Vec<_>>()[2..4], ["77", "77"]);
+}
+
+#[tokio::test]
+async fn a_command_that_stops_all_it_can_is_ended_all_the_same() {
+    let (bench, repository) = (Bench::new().await, Repository::new());
+    let user = user();
+    // Each stops all others of the user, again and again, and leaves it to a child: no look finds the same one twice.
+    let command = "chain() { kill -STOP -1; kill -STOP -1; (chain) & }; (chain) < /dev/null > /dev/null 2>&1 & exit 7";
+    let attempt = bench.attempt(&repository.url(), command).user(user);
+    assert_eq!(cause(&attempt.run().await), Cause::CommandFailed { code: 7 });
+    assert_eq!(processes(user), 0);
+}
