@@ -87,8 +87,32 @@ pub struct FindCacheRequest {
 pub struct FindCacheResponse {
     /// `None`: nothing fits.
     pub found: Option<FoundCache>,
+    /// What was damaged of that which fits better, or of anything that would fit when nothing is found. The gateway has
+    /// forgotten it; where several were, this is the first.
+    pub damage: Option<CacheDamage>,
     /// Whether the attempt's own scope lacks the key, so that it may be saved.
     pub save: bool,
+}
+
+/// What is wrong with a cache in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case", tag = "damage")]
+#[non_exhaustive]
+pub enum CacheDamage {
+    /// The entry cannot be read, or lies in the place of another.
+    #[error("its entry cannot be read")]
+    Entry,
+    /// The entry names an archive that is not there.
+    #[error("its archive is missing")]
+    Missing,
+    /// The archive has another length than the entry says.
+    #[error("its archive has {is} bytes instead of {saved}")]
+    Length {
+        /// The length that it has, in bytes.
+        is: u64,
+        /// The length that it had.
+        saved: u64,
+    },
 }
 
 /// An entry of a cache.

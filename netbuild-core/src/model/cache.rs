@@ -13,9 +13,12 @@ use super::{Build, DeployContext, InvalidPath, PublishPath, Trust};
 /// changes is which one a build takes, and several versions of a toolchain lie side by side. A build whose key has no entry
 /// begins with the newest of the same name, if it is for the same folders, image and architecture.
 ///
-/// Files come back with their content, time of modification (in seconds) and executable bit; links as links, if they lead
-/// nowhere out of the workspace or the home. The paths of workspace and home may be others in each build: tools that note
-/// absolute paths find less in their caches.
+/// Files come back with their content, time of modification (in seconds) and executable bit. Links come back as links,
+/// wherever they lead: one into the workspace or the home by its absolute path (as `$PWD` and `$HOME` have it) leads to the
+/// same place in the build that restores it, any other has the text that it had. Nothing but commands follows them. Pipes,
+/// sockets and devices are left out, and so is a folder of `paths` that is a link itself or lies behind one; the build's log
+/// says how many and names the first. The paths of workspace and home may be others in each build: tools that note them in
+/// files find less in their caches.
 ///
 /// ```
 /// # use netbuild_core::model::{CacheName, CachePath, CacheSpec, PublishPath};
@@ -34,7 +37,7 @@ use super::{Build, DeployContext, InvalidPath, PublishPath, Trust};
 pub struct CacheSpec {
     /// What tells this cache from the others of the project.
     pub name: CacheName,
-    /// The folders. A folder that the command does not make is left out.
+    /// The folders. One that the command does not make is left out.
     pub paths: Vec<CachePath>,
     /// The files of the source that decide what belongs into the folders: lock files, version files. One that is missing
     /// counts as such, and so does one that is a link.

@@ -31,7 +31,8 @@ pub struct Job {
     /// The image that the runner is in, as a part of the caches' keys; `None` when it is in none.
     pub image: Option<String>,
     /// The user and group id that the command runs as, apart from the runner; `None`: as the runner itself. The executor
-    /// sets it.
+    /// sets it. It is below 2³¹, and the same id with the highest bit is nobody's: under that one the runner is out of the
+    /// command's reach when it kills all processes of the user.
     pub user: Option<u32>,
     /// Where to report.
     pub gateway: GatewayAccess,
@@ -80,10 +81,15 @@ pub struct JobRules {
     /// The longest that all caches together take to restore, and again to save; past it the build goes on without.
     /// Default 2 minutes.
     pub cache_time: Duration,
-    /// The most files of a source, links included. Default 500,000: five times what a large repository of a site has.
+    /// The most files of a source, links included, and the most folders. Default 500,000: five times what a large
+    /// repository of a site has.
     pub source_files: u64,
     /// The most bytes of a source: of its pack as it comes, and of its files. Default 4 GiB.
     pub source_bytes: u64,
+    /// The most bytes of one object of a source: of a file, or of the list of a folder. Default 128 MiB: the large hosts of
+    /// repositories take no file over 100 MiB. It bounds the memory of a runner that fetches, which holds some copies of
+    /// one object at a time.
+    pub source_object_bytes: u64,
     /// Whether `file` repositories may be fetched. Default no: a build could read the host's files.
     pub allow_file: bool,
     /// The hosts that `ssh` repositories may be on, as lines of OpenSSH's `known_hosts`. Default none given: then the
@@ -109,6 +115,7 @@ impl Default for JobRules {
             cache_time: Duration::from_secs(2 * 60),
             source_files: 500_000,
             source_bytes: 4 << 30,
+            source_object_bytes: 128 << 20,
             allow_file: false,
             ssh_known_hosts: None,
         }

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use super::group;
 use super::log::Log;
 use super::stop::{Halt, Stop, StopReason};
-use super::user::{LIMIT_PROCESSES, process_limit};
+use super::user::bound_processes;
 
 /// How long to read on after the command's end, when something that it left still holds its output open.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -73,16 +73,13 @@ fn start(call: &Call<'_>) -> io::Result<(Child, Receiver)> {
     // One pipe for both, so that lines keep their order. The runner reads it itself and outlives the scheduler.
     let (reader, writer) = io::pipe()?;
     let mut command = Command::new(SHELL);
-    match call.user {
-        None => command.args(["-c", call.command]),
-        Some(user) => command
-            .args(["-c", LIMIT_PROCESSES, call.command])
-            .arg(process_limit(call.rules.processes).to_string())
-            // Privileged, this drops all other groups as well.
-            .uid(user)
-            .gid(user),
-    };
+    if let Some(user) = call.user {
+        bound_processes(call.rules.processes)?;
+        // Privileged, this drops all other groups as well.
+        command.uid(user).gid(user);
+    }
     let child = command
+        .args(["-c", call.command])
         .current_dir(call.work)
         .env_clear()
         .envs(&call.environment)

@@ -14,7 +14,7 @@ use netbuild_core::port::Clock;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::clock::BootClock;
-use super::confine::confine;
+use super::confine::{close_inherited, confine};
 use super::intake::{Claim, NoClaim};
 use super::{attempt, disk, group};
 
@@ -80,6 +80,7 @@ pub fn main_from_stdin(folder: &Path) -> ExitCode {
 }
 
 fn be_runner(folder: &Path) -> Result<(), NoClaim> {
+    close_inherited();
     let claim = Claim::take(folder)?;
     let job = match read_job() {
         Ok(job) if job.attempt == *claim.attempt() => job,

@@ -1,11 +1,11 @@
 //! The processes of the attempt beside the runner: found, told to end, killed, and buried.
 
 use std::collections::BTreeMap;
-use std::process::Stdio;
+use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
-use tokio::process::Command;
+use rustix::process::{Pid, PidfdFlags, Signal, Uid, WaitOptions};
+use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_thread_res_uid};
 use tokio::signal::unix::SignalKind;
 
 use super::proc_stat::ProcStat;
@@ -44,7 +44,7 @@ pub(super) async fn kill(user: Option<u32>) {
         // Again and again: a process may have forked while it was being killed.
         while send(Signal::KILL, user) > 0 {
             if let Some(user) = user {
-                kill_all_of(user).await;
+                kill_all_of(user);
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -55,11 +55,20 @@ pub(super) async fn kill(user: Option<u32>) {
 
 /// Kills every process of a user at one stroke, from which none can escape by forking: the kernel lets a user signal all
 /// that it may, and only that.
-async fn kill_all_of(user: u32) {
-    let mut killer = Command::new("/bin/sh");
-    killer.args(["-c", "kill -KILL -1"]).env_clear().uid(user).gid(user);
+///
+/// A thread of its own does it, with the user's effective id alone. Its other ids are nobody's, as those with the highest
+/// bit are given to no account, so that no process of the user can stop it.
+fn kill_all_of(user: u32) {
+    let killer = thread::Builder::new().spawn(move || {
+        let nobody = Uid::from_raw(user | 1 << 31);
+        set_thread_res_uid(nobody, Uid::from_raw(user), nobody)?;
+        let none = CapabilitySet::empty();
+        set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?;
+        // The first process as a group stands for all that may be signalled.
+        rustix::process::kill_process_group(Pid::INIT, Signal::KILL)
+    });
     // Without it, they are killed one by one.
-    let _status = killer.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().await;
+    let _killed = killer.map(thread::JoinHandle::join);
 }
 
 /// Waits for dead children whose parent the runner has become by their orphaning, for ever. The command itself is left to

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use netbuild_core::model::{Cause, Failure};
 use rustix::fs::{AtFlags, Gid, Uid, chownat};
-use rustix::process::{Resource, getrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::walk::walk;
 
@@ -36,13 +36,10 @@ fn give_all(folders: impl IntoIterator<Item = PathBuf>, user: u32) -> io::Result
     Ok(())
 }
 
-/// A script for `/bin/sh -c` that runs the command in its argument 0 with at most as many processes as its argument 1 says.
-///
-/// The shell sets the bound, so that only the command has it: whoever kills the user's processes starts as the same user.
-/// Shells call it by one of two letters.
-pub(super) const LIMIT_PROCESSES: &str = r#"ulimit -p "$1" 2> /dev/null || ulimit -u "$1"; exec /bin/sh -c "$0""#;
-
-/// The most processes that a user of this machine can be allowed, up to `wanted`.
-pub(super) fn process_limit(wanted: u64) -> u64 {
-    getrlimit(Resource::Nproc).maximum.map_or(wanted, |most| wanted.min(most))
+/// Bounds the processes of the command's user, in all that the runner starts from now on. The system counts by user and
+/// lets root have any number, so that the runner, which is root where the command has a user of its own, is under no bound.
+/// Set before the command's process is there: nothing in its environment can prevent it.
+pub(super) fn bound_processes(wanted: u64) -> io::Result<()> {
+    let most = getrlimit(Resource::Nproc).maximum.map_or(wanted, |most| wanted.min(most));
+    Ok(setrlimit(Resource::Nproc, Rlimit { current: Some(most), maximum: Some(most) })?)
 }

@@ -1,12 +1,15 @@
 //! Signals to the processes of an attempt, and to no others.
 
 use std::io;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::thread;
 
 use netbuild_core::model::AttemptFolder;
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, getuid, kill_process_group, pidfd_open, pidfd_send_signal};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, Uid, dumpable_behavior, getuid, kill_process_group, pidfd_open, pidfd_send_signal,
+    set_dumpable_behavior,
+};
+use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_thread_res_uid};
 
 use super::proc_table::{Leader, Process, Traces, members, read_stat, read_table};
 
@@ -43,16 +46,31 @@ pub(super) fn sweep(traces: &Traces) -> io::Result<bool> {
 
 /// Kills every process of a user at one stroke, from which none can escape by forking: the kernel lets a user signal all
 /// that it may, and only that.
+///
+/// A thread of its own does it, with the user's effective id alone. Its other ids are nobody's, so that no process of
+/// the user can stop it.
 fn kill_all_of(user: u32) -> io::Result<()> {
-    let mut killer = Command::new("/bin/sh");
-    killer.args(["-c", "kill -KILL -1"]).env_clear().uid(user).gid(user).current_dir("/");
-    killer.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    match killer.status() {
-        // Without a shell they are killed one by one.
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-    }
+    let dumpable = dumpable_behavior()?;
+    let killer = thread::Builder::new().spawn(move || {
+        let nobody = Uid::from_raw(mirror(user));
+        set_thread_res_uid(nobody, Uid::from_raw(user), nobody)?;
+        let none = CapabilitySet::empty();
+        set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?;
+        // The first process as a group stands for all that may be signalled.
+        match kill_process_group(Pid::INIT, Signal::KILL) {
+            Ok(()) | Err(Errno::SRCH) => Ok(()),
+            Err(error) => Err(error),
+        }
+    })?;
+    let killed = killer.join().unwrap_or(Err(Errno::IO));
+    // A thread that takes other ids takes core dumps from the whole process.
+    set_dumpable_behavior(dumpable)?;
+    Ok(killed?)
+}
+
+/// An id that is nobody's: those with the highest bit are given to no account.
+fn mirror(user: u32) -> u32 {
+    user | 1 << 31
 }
 
 /// The user of this process and of its runners.

@@ -30,6 +30,10 @@ pub(super) async fn archive(
 ) -> Result<Response, Refusal> {
     for readable in scope.readable() {
         let caches = project.scope(&readable);
+        // No archive is empty, but a list shows a pipe so, which must not be opened.
+        if matches!(caches.archive_bytes(digest).await?, None | Some(0)) {
+            continue;
+        }
         if let Some(archive) = found(caches.store.get(&caches.archive(digest)).await)? {
             let bytes = archive.meta.size;
             figures::restored(bytes);

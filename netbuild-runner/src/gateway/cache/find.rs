@@ -8,8 +8,8 @@ use sha2::{Digest as _, Sha256};
 use super::CacheEntry;
 use super::figures::{self, Why};
 use super::project::ProjectCaches;
-use super::scope::{ScopeCaches, found};
-use crate::protocol::{BrokenCacheRequest, FindCacheRequest, FindCacheResponse, FoundCache};
+use super::scope::{Kept, ScopeCaches, found};
+use crate::protocol::{BrokenCacheRequest, CacheDamage, FindCacheRequest, FindCacheResponse, FoundCache};
 
 /// The entry that fits best: of the key, and then the newest of the name; in the own scope before the base's.
 pub(super) async fn find(
@@ -19,49 +19,54 @@ pub(super) async fn find(
     now: Timestamp,
 ) -> Result<FindCacheResponse> {
     let readable: Vec<_> = scope.readable().iter().map(|scope| project.scope(scope)).collect();
-    let mut save = true;
+    let mut damage = None;
     for caches in &readable {
         let entry = caches.entry(&wanted.name, &wanted.key).await?;
-        if let Some(entry) = whole(caches, entry.into_iter()).await? {
-            save &= caches.scope != *scope;
+        if let Some(entry) = whole(caches, entry, &mut damage).await? {
             figures::found("exact");
-            return Ok(answer(caches, scope, entry, save, now).await);
+            let save = caches.scope != *scope;
+            return Ok(FindCacheResponse { found: Some(given(caches, scope, entry, now).await), damage, save });
         }
     }
     for caches in &readable {
         let entries = caches.entries(&wanted.name).await?;
-        if let Some(entry) = whole(caches, entries.into_iter()).await? {
+        if let Some(entry) = whole(caches, entries, &mut damage).await? {
             figures::found("older");
-            return Ok(answer(caches, scope, entry, save, now).await);
+            return Ok(FindCacheResponse { found: Some(given(caches, scope, entry, now).await), damage, save: true });
         }
     }
     figures::found("none");
-    Ok(FindCacheResponse { found: None, save })
+    Ok(FindCacheResponse { found: None, damage, save: true })
 }
 
-/// The first entry whose archive is there in its length. Those before it are forgotten.
-async fn whole(caches: &ScopeCaches, entries: impl Iterator<Item = CacheEntry>) -> Result<Option<CacheEntry>> {
-    for entry in entries {
-        if caches.is_whole(&entry).await? {
-            return Ok(Some(entry));
-        }
-        forget_broken(caches, &entry).await?;
+/// The first entry whose archive is there in its length. Those before it are forgotten, and the first damage is noted.
+async fn whole(
+    caches: &ScopeCaches,
+    kept: impl IntoIterator<Item = Kept>,
+    damage: &mut Option<CacheDamage>,
+) -> Result<Option<CacheEntry>> {
+    for kept in kept {
+        let found = match kept {
+            Err(found) => found,
+            Ok(entry) => match caches.damage(&entry).await? {
+                None => return Ok(Some(entry)),
+                Some(found) => {
+                    forget_broken(caches, &entry).await?;
+                    found
+                }
+            },
+        };
+        damage.get_or_insert(found);
     }
     Ok(None)
 }
 
-async fn answer(
-    caches: &ScopeCaches,
-    own: &CacheScope,
-    entry: CacheEntry,
-    save: bool,
-    now: Timestamp,
-) -> FindCacheResponse {
+async fn given(caches: &ScopeCaches, own: &CacheScope, entry: CacheEntry, now: Timestamp) -> FoundCache {
     if caches.scope == *own {
         caches.touch(&entry, now).await;
     }
     let CacheEntry { key, archive, bytes, .. } = entry;
-    FindCacheResponse { found: Some(FoundCache { key, archive, bytes }), save }
+    FoundCache { key, archive, bytes }
 }
 
 /// Forgets an entry that a runner could not use: of its own scope on its word, of the base's when the archive is not what
@@ -70,7 +75,8 @@ pub(super) async fn broken(project: &ProjectCaches, scope: &CacheScope, said: &B
     for readable in scope.readable() {
         let caches = project.scope(&readable);
         let own = readable == *scope;
-        let entry = caches.entry(&said.name, &said.key).await?.filter(|entry| entry.archive == said.archive);
+        let entry = caches.entry(&said.name, &said.key).await?.and_then(Kept::ok);
+        let entry = entry.filter(|entry| entry.archive == said.archive);
         match entry {
             Some(entry) if own || !is_intact(&caches, &entry).await? => forget_broken(&caches, &entry).await?,
             // What the base's entry names may have been read from a copy in the own scope.
@@ -84,15 +90,20 @@ pub(super) async fn broken(project: &ProjectCaches, scope: &CacheScope, said: &B
 async fn forget_broken(caches: &ScopeCaches, entry: &CacheEntry) -> Result<()> {
     tracing::warn!(name = %entry.name, key = %entry.key, "an entry of a cache is broken: it is forgotten");
     figures::removed(Why::Broken, 1);
-    caches.forget(entry).await
+    caches.forget_entry(entry).await?;
+    if let Err(error) = caches.forget_archive(&entry.archive).await {
+        // For example a folder in its place: without its entry nobody finds it.
+        tracing::warn!(archive = %entry.archive, %error, "a broken archive cannot be removed");
+    }
+    Ok(())
 }
 
 /// Reads an archive and compares it with its entry.
 async fn is_intact(caches: &ScopeCaches, entry: &CacheEntry) -> Result<bool> {
-    let Some(archive) = found(caches.store.get(&caches.archive(&entry.archive)).await)? else { return Ok(false) };
-    if archive.meta.size != entry.bytes {
+    if caches.damage(entry).await?.is_some() {
         return Ok(false);
     }
+    let Some(archive) = found(caches.store.get(&caches.archive(&entry.archive)).await)? else { return Ok(false) };
     let mut hash = Sha256::new();
     let mut pieces = archive.into_stream();
     while let Some(piece) = pieces.try_next().await? {

@@ -15,7 +15,8 @@
 //! `head` or `list` that starts after a `put` has ended sees it. The stores of the `object_store` crate give this: S3 and
 //! its like since they are strongly consistent, a local folder by rename and hard link. Nothing is ever renamed or
 //! changed in place, and nothing is locked. Where two requests race, the one that loses costs a miss, never a wrong
-//! archive: an entry without its archive is noticed and forgotten when it is found.
+//! archive: an entry without its archive is noticed when it is found, forgotten, and told to the runner.
+//! Whether an archive or an entry is there is asked by a list, so that a pipe in its place is never opened.
 
 mod caches;
 mod download;

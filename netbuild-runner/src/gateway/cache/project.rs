@@ -9,7 +9,7 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, Result};
 
 use super::CacheEntry;
-use super::scope::{QUESTIONS, ScopeCaches, forget_at, read_small};
+use super::scope::{Kept, QUESTIONS, ScopeCaches, forget_at, read_small};
 use crate::gateway::tenant_store::tenant_prefix;
 
 /// One project's part of the store of caches. Nothing else can be named through it.
@@ -93,7 +93,7 @@ impl ProjectCaches {
     async fn entry(&self, key: &Path) -> Result<Option<CacheEntry>> {
         let Some(bytes) = read_small(&*self.store, key).await? else { return Ok(None) };
         match serde_json::from_slice::<CacheEntry>(&bytes) {
-            Ok(entry) => self.scope(&entry.scope).read(key).await,
+            Ok(entry) => Ok(self.scope(&entry.scope).read(key).await?.and_then(Kept::ok)),
             Err(_) => {
                 tracing::warn!(%key, "an entry of a cache cannot be read: it is removed");
                 forget_at(&*self.store, key).await?;

@@ -67,7 +67,7 @@ pub(super) async fn save(
     let caches = project.scope(scope);
     let SaveCacheRequest { name, key, archive, bytes } = asked;
     let entry = CacheEntry { scope: scope.clone(), name, key, archive, bytes, created_at: now, used_at: now };
-    if !caches.is_whole(&entry).await? {
+    if caches.damage(&entry).await?.is_some() {
         return Err(Refusal::ArchiveMissing);
     }
     if bytes > limits.largest(scope) {

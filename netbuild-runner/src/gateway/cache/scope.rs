@@ -1,5 +1,6 @@
 //! The objects of one scope.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutPayload, Result};
 
 use super::CacheEntry;
+use crate::protocol::CacheDamage;
 
 /// How often the last use of an entry is written at most. Reading is far more frequent, and ages are counted in days.
 const TOUCH: Duration = Duration::from_secs(60 * 60);
@@ -18,6 +20,9 @@ const ENTRY_BYTES: u64 = 64 << 10;
 
 /// How many objects are asked for at once.
 pub(super) const QUESTIONS: usize = 16;
+
+/// An entry, or what is wrong in its place.
+pub(super) type Kept = std::result::Result<CacheEntry, CacheDamage>;
 
 /// One scope's part of a project's caches. Nothing else can be named through it.
 #[derive(Clone, Debug)]
@@ -41,21 +46,30 @@ impl ScopeCaches {
 
     /// An archive's length; `None` when it is not there.
     pub(super) async fn archive_bytes(&self, digest: &Digest) -> Result<Option<u64>> {
-        Ok(found(self.store.head(&self.archive(digest)).await)?.map(|meta| meta.size))
+        listed_bytes(&*self.store, &self.archive(digest)).await
     }
 
-    /// Whether the archive of an entry is there in its length.
-    pub(super) async fn is_whole(&self, entry: &CacheEntry) -> Result<bool> {
-        Ok(self.archive_bytes(&entry.archive).await? == Some(entry.bytes))
+    /// What is wrong with the archive of an entry, as far as its length tells.
+    pub(super) async fn damage(&self, entry: &CacheEntry) -> Result<Option<CacheDamage>> {
+        Ok(match self.archive_bytes(&entry.archive).await? {
+            None => Some(CacheDamage::Missing),
+            Some(bytes) if bytes != entry.bytes => Some(CacheDamage::Length { is: bytes, saved: entry.bytes }),
+            Some(_) => None,
+        })
     }
 
-    /// The entry of a key. One that cannot be read, or is not of this place, is removed.
-    pub(super) async fn entry(&self, name: &CacheName, key: &CacheKey) -> Result<Option<CacheEntry>> {
-        self.read(&self.entry_key(name, key)).await
+    /// The entry of a key.
+    pub(super) async fn entry(&self, name: &CacheName, key: &CacheKey) -> Result<Option<Kept>> {
+        let key = self.entry_key(name, key);
+        match listed_bytes(&*self.store, &key).await? {
+            None => Ok(None),
+            Some(0) => self.forget_damaged(&key).await.map(Some),
+            Some(_) => self.read(&key).await,
+        }
     }
 
-    /// The entries of a name, the newest first.
-    pub(super) async fn entries(&self, name: &CacheName) -> Result<Vec<CacheEntry>> {
+    /// The entries of a name: those that are damaged, and then the newest first.
+    pub(super) async fn entries(&self, name: &CacheName) -> Result<Vec<Kept>> {
         let prefix = Path::from(format!("{}/entries/{}", self.prefix, Digest::of(name.as_str())));
         let keys: Vec<Path> = self.store.list(Some(&prefix)).map_ok(|meta| meta.location).try_collect().await?;
         let mut entries: Vec<_> = stream::iter(keys)
@@ -64,7 +78,7 @@ impl ScopeCaches {
             .try_filter_map(|entry| async move { Ok(entry) })
             .try_collect()
             .await?;
-        entries.sort_by_key(|entry| std::cmp::Reverse((entry.created_at, entry.key)));
+        entries.sort_by_key(|kept: &Kept| kept.as_ref().ok().map(|entry| Reverse((entry.created_at, entry.key))));
         Ok(entries)
     }
 
@@ -108,20 +122,24 @@ impl ScopeCaches {
         delete(&*self.store, &self.archive(digest)).await
     }
 
-    /// The entry at a key of this scope.
-    pub(super) async fn read(&self, key: &Path) -> Result<Option<CacheEntry>> {
+    /// The entry at a key of this scope. One that cannot be read, or is not of this place, is removed.
+    pub(super) async fn read(&self, key: &Path) -> Result<Option<Kept>> {
         let Some(bytes) = read_small(&*self.store, key).await? else { return Ok(None) };
         let entry = serde_json::from_slice(&bytes).ok();
         let Some(entry) = entry
             .filter(|entry: &CacheEntry| entry.scope == self.scope && self.entry_key(&entry.name, &entry.key) == *key)
         else {
-            tracing::warn!(%key, "an entry of a cache cannot be read, or lies in the place of another: it is removed");
-            forget_at(&*self.store, key).await?;
-            return Ok(None);
+            return self.forget_damaged(key).await.map(Some);
         };
         let used = read_small(&*self.store, &used_key(key)).await?;
         let used = used.and_then(|used| serde_json::from_slice(&used).ok()).unwrap_or(Timestamp::EPOCH);
-        Ok(Some(CacheEntry { used_at: entry.used_at.max(used), ..entry }))
+        Ok(Some(Ok(CacheEntry { used_at: entry.used_at.max(used), ..entry })))
+    }
+
+    async fn forget_damaged(&self, key: &Path) -> Result<Kept> {
+        tracing::warn!(%key, "an entry of a cache cannot be read, or lies in the place of another: it is removed");
+        forget_at(&*self.store, key).await?;
+        Ok(Err(CacheDamage::Entry))
     }
 
     fn entry_key(&self, name: &CacheName, key: &CacheKey) -> Path {
@@ -143,6 +161,14 @@ fn used_key(entry_key: &Path) -> Path {
 /// What the keys of a scope have of it.
 pub(super) fn scope_digest(scope: &CacheScope) -> Digest {
     Digest::of(serde_json::to_vec(scope).expect("a scope is always JSON"))
+}
+
+/// The length of what lies at a key, as a list of its folder says; `None` when there is nothing. Asked like this nothing is
+/// opened: in a local folder that would not end when a pipe lies there. A list shows it as an object of no bytes.
+async fn listed_bytes(store: &dyn ObjectStore, key: &Path) -> Result<Option<u64>> {
+    let folder = key.as_ref().rsplit_once('/').map(|(folder, _)| Path::from(folder));
+    let listed = store.list_with_delimiter(folder.as_ref()).await?;
+    Ok(listed.objects.into_iter().find(|object| object.location == *key).map(|object| object.size))
 }
 
 /// What is read; `None` when there is nothing.

@@ -19,7 +19,7 @@ pub(super) async fn sweep_project(project: &ProjectCaches, limits: &CacheLimits,
     for entry in project.entries(&objects).await? {
         let caches = project.scope(&entry.scope);
         // Asked one by one: an entry and its archive may have come while the list was made.
-        if caches.is_whole(&entry).await? {
+        if caches.damage(&entry).await?.is_none() {
             entries.push(entry);
         } else {
             caches.forget(&entry).await?;

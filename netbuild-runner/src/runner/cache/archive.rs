@@ -7,6 +7,7 @@ use tar::EntryType;
 use super::entry::{Admission, Bounds, Entry, Kind, shown};
 use super::error::{ArchiveError, Refused, Why};
 use super::header::{Header, MAX_FOLDERS};
+use super::link::Target;
 
 /// The name of the header's file.
 const HEADER_NAME: &[u8] = b"netbuild-cache.json";
@@ -56,7 +57,7 @@ impl<W: Write> Writer<W> {
         let (path, time) = (&entry.path, entry.modified);
         match &entry.kind {
             Kind::Folder => self.block(path, EntryType::Directory, 0, 0o755, time, b""),
-            Kind::Link(text) => self.block(path, EntryType::Symlink, 0, 0o777, time, text),
+            Kind::Link(target) => self.block(path, EntryType::Symlink, 0, 0o777, time, &target.encode()),
             Kind::HardLink(first) => self.block(path, EntryType::Link, 0, 0o644, time, first),
             Kind::File { bytes, executable } => {
                 let mode = if *executable { 0o755 } else { 0o644 };
@@ -187,7 +188,7 @@ fn decode<R: Read>(raw: &tar::Entry<'_, R>, long: Long) -> Result<Entry, Archive
         (EntryType::Regular, 0o644 | 0o755, bytes) if link.is_empty() => {
             Kind::File { bytes, executable: mode == 0o755 }
         }
-        (EntryType::Symlink, 0o777, 0) => Kind::Link(link),
+        (EntryType::Symlink, 0o777, 0) => Kind::Link(Target::decode(&link).ok_or_else(|| refused(&path, Why::Link))?),
         (EntryType::Link, 0o644, 0) => Kind::HardLink(link),
         _ => return Err(refused(&path, Why::Kind)),
     };

@@ -53,9 +53,10 @@ pub enum Why {
     /// It is neither a plain file nor a folder nor a link, or it has a mode of its own, for example setuid.
     #[error("neither a plain file nor a folder nor a link")]
     Kind,
-    /// A link that is absolute or leads out of the workspace or the home, or may do so by a `..` behind a name.
-    #[error("a link that leads out of the workspace or the home")]
-    LinkOut,
+    /// A link with a text that no runner writes: empty, with a NUL byte, too long, or one that begins with two slashes and
+    /// names neither the workspace nor the home.
+    #[error("no link of a cache")]
+    Link,
     /// A second name of something that is not a file before it.
     #[error("a second name of no file before it")]
     HardLink,

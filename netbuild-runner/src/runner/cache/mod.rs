@@ -8,6 +8,8 @@
 //! - Writing and reading admit entries by the same rules, so that nothing is kept that could not be restored.
 //! - An archive is unpacked beside its place and takes it when it has been read to its end, and only where the source has
 //!   nothing.
+//! - Links are text, which nobody here follows. They may lead anywhere; where one leads into the workspace or the home by
+//!   an absolute path, it is made anew for each attempt.
 //! - No trouble with a cache fails a build, except a full disk before the command: the log says in one line what became
 //!   of each cache.
 
@@ -19,6 +21,7 @@ mod header;
 mod inspect;
 mod interrupt;
 mod key;
+mod link;
 mod pack;
 mod place;
 mod restore;

@@ -15,6 +15,7 @@ use super::error::Refused;
 use super::header::{Header, MAX_FOLDERS};
 use super::inspect::Contents;
 use super::interrupt::Interruptible;
+use super::link::{Roots, Target};
 use super::place;
 
 /// Why folders are not packed.
@@ -22,6 +23,8 @@ use super::place;
 pub(super) enum NotPacked {
     #[error("the command has made none of its folders")]
     Nothing,
+    #[error("{path} is no folder, or lies behind something else")]
+    NoFolder { path: String },
     #[error("a cache has at most {MAX_FOLDERS} folders")]
     TooManyFolders,
     #[error(transparent)]
@@ -40,12 +43,20 @@ pub(super) enum NotPacked {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Packed {
     pub(super) contents: Contents,
-    /// What is neither a file nor a folder nor a link, as paths, and so was left out.
-    pub(super) left_out: Vec<String>,
+    pub(super) left_out: LeftOut,
+}
+
+/// What is of a kind that is not kept: pipes, sockets and devices; and of the folders to keep, those that are none, or that
+/// lie behind a link.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct LeftOut {
+    pub(super) count: u64,
+    /// The first paths of it.
+    pub(super) named: Vec<String>,
 }
 
 /// The most paths of what was left out that are told.
-const MAX_LEFT_OUT: usize = 5;
+const MAX_NAMED: usize = 5;
 
 /// Packs the folders of `header` as they are in their places into an archive; the same folders always become the same
 /// bytes. Nothing may write to them any more. `owner`: the only user whose files may be packed, as the others are none
@@ -66,20 +77,27 @@ pub(super) fn pack(
         admission: Admission::new(bounds, &header.folders),
         bounds,
         owner,
+        roots: Roots::new(places),
         first_names: BTreeMap::new(),
-        left_out: Vec::new(),
+        left_out: LeftOut::default(),
         interrupt,
     };
     for (index, path) in header.folders.iter().enumerate() {
         let unreadable = |source| NotPacked::Unreadable { path: path.to_string(), source };
         let place = place::open(places.of(path.place())).map_err(unreadable)?;
-        if let Some(folder) = place::find(place, path).map_err(unreadable)? {
-            packing.folder(folder, root_name(index).into_bytes())?;
+        match place::find(place, path) {
+            Ok(Some(folder)) => packing.folder(folder, root_name(index).into_bytes())?,
+            Ok(None) => {}
+            Err(error) if place::is_none(&error) => packing.leave_out(root_name(index).as_bytes()),
+            Err(error) => return Err(unreadable(error)),
         }
     }
     let contents = Contents::from(&packing.admission);
     if contents.files == 0 {
-        return Err(NotPacked::Nothing);
+        return Err(match packing.left_out.named.pop() {
+            Some(path) => NotPacked::NoFolder { path },
+            None => NotPacked::Nothing,
+        });
     }
     packing.out.finish().map_err(NotPacked::Disk)?;
     Ok(Packed { contents, left_out: packing.left_out })
@@ -90,9 +108,10 @@ struct Packing<'a, W: Write> {
     admission: Admission,
     bounds: Bounds,
     owner: Option<u32>,
+    roots: Roots,
     /// The path of the first name of each file that has several, by device and inode.
     first_names: BTreeMap<(u64, u64), Vec<u8>>,
-    left_out: Vec<String>,
+    left_out: LeftOut,
     interrupt: &'a AtomicBool,
 }
 
@@ -113,16 +132,21 @@ impl<W: Write> Packing<'_, W> {
                 FileType::Symlink => {
                     let text = rustix::fs::readlinkat(&folder, name.as_slice(), Vec::new())
                         .map_err(|error| self.unreadable(&path, error))?;
-                    self.put(&stat, path, Kind::Link(text.into_bytes()), &mut io::empty())?;
+                    let target = Target::of(text.to_bytes(), &self.roots);
+                    self.put(&stat, path, Kind::Link(target), &mut io::empty())?;
                 }
                 FileType::RegularFile => self.file(&folder, &name, path)?,
-                _ if self.left_out.len() < MAX_LEFT_OUT => {
-                    self.left_out.push(self.admission.shown(&path));
-                }
-                _ => {}
+                _ => self.leave_out(&path),
             }
         }
         Ok(())
+    }
+
+    fn leave_out(&mut self, path: &[u8]) {
+        self.left_out.count += 1;
+        if self.left_out.named.len() < MAX_NAMED {
+            self.left_out.named.push(self.admission.shown(path));
+        }
     }
 
     fn file(&mut self, folder: impl AsFd, name: &[u8], path: Vec<u8>) -> Result<(), NotPacked> {
@@ -186,15 +210,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
-    use crate::runner::cache::error::Why;
     use crate::runner::cache::samples::{Sample, WIDE};
-
-    fn why(sample: &Sample) -> Why {
-        match sample.pack(WIDE, None) {
-            Err(NotPacked::Refused(refused)) => refused.why,
-            other => panic!("{other:?}"),
-        }
-    }
 
     #[test]
     fn folders_come_back_as_they_were_but_for_modes_that_matter_to_nobody() {
@@ -216,7 +232,7 @@ mod tests {
         sample.chmod("home/.cargo/registry/read-only", 0o555);
 
         let (archive, packed) = sample.pack(WIDE, None).unwrap();
-        assert_eq!(packed, Packed { contents: Contents { files: 14, bytes: 18 }, left_out: Vec::new() });
+        assert_eq!(packed, Packed { contents: Contents { files: 14, bytes: 18 }, left_out: LeftOut::default() });
         assert_eq!(sample.unpack(&archive).unwrap(), packed.contents);
         let long = long.strip_prefix("work/node_modules/").unwrap();
         let (long_folder, _) = long.split_once('/').unwrap();
@@ -269,25 +285,75 @@ mod tests {
     }
 
     #[test]
-    fn links_that_lead_out_are_no_part_of_a_cache() {
-        for text in ["/etc/passwd", "../../outside", "a/../../../outside"] {
-            let sample = Sample::new();
-            sample.write("work/node_modules/a/x", "");
-            symlink(text, sample.path("work/node_modules/link")).unwrap();
-            assert_eq!(why(&sample), Why::LinkOut, "{text}");
+    fn a_version_managers_links_lead_to_the_same_places_in_another_attempt() {
+        let (first, second) = (Sample::new(), Sample::new());
+        let (work, registry) = (first.path("work"), first.path("home/.cargo/registry"));
+        first.write("work/node_modules/dep", "");
+        first.write("home/.cargo/registry/v1/bin/tool", "v1");
+        first.write("home/.cargo/registry/v2/bin/tool", "v2");
+        symlink(registry.join("v1"), registry.join("current")).unwrap();
+        symlink(registry.join("../registry/v2"), registry.join("next")).unwrap();
+        symlink(work.join("node_modules/dep"), registry.join("to-work")).unwrap();
+        symlink("../../../work/node_modules/dep", registry.join("to-work-relative")).unwrap();
+        symlink(&registry, work.join("node_modules/tools")).unwrap();
+
+        let (archive, packed) = first.pack(WIDE, None).unwrap();
+        assert_eq!(packed.left_out, LeftOut::default());
+        second.unpack(&archive).unwrap();
+        let (work, home) = (second.path("work"), second.path("home"));
+        let (work, home) = (work.display(), home.display());
+        let links: Vec<_> = second.unpacked().into_iter().filter(|line| line.contains(" -> ")).collect();
+        assert_eq!(
+            links,
+            [
+                format!("000/tools -> {home}/.cargo/registry"),
+                format!("001/current -> {home}/.cargo/registry/v1"),
+                format!("001/next -> {home}/.cargo/registry/../registry/v2"),
+                format!("001/to-work -> {work}/node_modules/dep"),
+                "001/to-work-relative -> ../../../work/node_modules/dep".to_owned(),
+            ]
+        );
+    }
+
+    #[test]
+    fn links_that_lead_out_are_kept_as_they_are_and_never_followed() {
+        let sample = Sample::new();
+        sample.write("outside/secret", "read by nobody");
+        sample.write("work/node_modules/a/x", "");
+        let out = sample.path("outside").display().to_string();
+        let secret = format!("{out}/secret");
+        let texts = ["/usr/bin/python3", "../../outside", &out, &secret, "a/../../../outside", "/proc/self/root", "."];
+        for (number, text) in texts.iter().enumerate() {
+            symlink(text, sample.path(&format!("work/node_modules/l{number}"))).unwrap();
         }
+        let (archive, packed) = sample.pack(WIDE, None).unwrap();
+        assert_eq!(packed.contents, Contents { files: 3 + texts.len() as u64, bytes: 0 }, "no content but its own");
+        sample.unpack(&archive).unwrap();
+        let links: Vec<_> = sample.unpacked().into_iter().filter(|line| line.contains(" -> ")).collect();
+        let expected = texts.iter().enumerate().map(|(number, text)| format!("000/l{number} -> {text}"));
+        assert_eq!(links, expected.collect::<Vec<_>>());
     }
 
     #[test]
     fn a_folder_that_is_a_link_or_lies_behind_one_is_not_followed() {
-        let sample = Sample::new();
-        sample.write("outside/secret", "x");
-        symlink("../outside", sample.path("work/node_modules")).unwrap();
-        assert!(matches!(sample.pack(WIDE, None), Err(NotPacked::Unreadable { .. })));
-        let sample = Sample::new();
-        sample.write("outside/registry/secret", "x");
-        symlink("../outside", sample.path("home/.cargo")).unwrap();
-        assert!(matches!(sample.pack(WIDE, None), Err(NotPacked::Unreadable { .. })));
+        type Make = fn(&Sample);
+        let table: [(Make, &str); 3] = [
+            (|sample| symlink("../outside", sample.path("work/node_modules")).unwrap(), "node_modules"),
+            (|sample| symlink("../outside", sample.path("home/.cargo")).unwrap(), "~/.cargo/registry"),
+            (|sample| sample.write("work/node_modules", ""), "node_modules"),
+        ];
+        for (make, left_out) in table {
+            let sample = Sample::new();
+            sample.write("outside/registry/secret", "x");
+            make(&sample);
+            let nothing = sample.pack(WIDE, None);
+            assert!(matches!(&nothing, Err(NotPacked::NoFolder { path }) if path == left_out), "{nothing:?}");
+            let other = if left_out == "node_modules" { "home/.cargo/registry/x" } else { "work/node_modules/x" };
+            sample.write(other, "kept");
+            let (_, packed) = sample.pack(WIDE, None).unwrap();
+            assert_eq!(packed.left_out, LeftOut { count: 1, named: vec![left_out.to_owned()] });
+            assert_eq!(packed.contents, Contents { files: 2, bytes: 4 }, "the other folder is kept");
+        }
     }
 
     #[test]
@@ -297,8 +363,13 @@ mod tests {
         let _socket = std::os::unix::net::UnixListener::bind(sample.path("work/node_modules/socket")).unwrap();
         let mode = rustix::fs::Mode::RUSR;
         rustix::fs::mknodat(rustix::fs::CWD, sample.path("work/node_modules/pipe"), FileType::Fifo, mode, 0).unwrap();
+        for number in 0..9 {
+            let path = sample.path(&format!("work/node_modules/z{number}"));
+            rustix::fs::mknodat(rustix::fs::CWD, path, FileType::Fifo, mode, 0).unwrap();
+        }
         let (archive, packed) = sample.pack(WIDE, None).unwrap();
-        assert_eq!(packed.left_out, ["node_modules/pipe", "node_modules/socket"]);
+        let named = ["pipe", "socket", "z0", "z1", "z2"].map(|name| format!("node_modules/{name}"));
+        assert_eq!(packed.left_out, LeftOut { count: 11, named: named.into() });
         sample.unpack(&archive).unwrap();
         assert_eq!(sample.unpacked(), ["000/ 755", "000/a 644 "]);
     }
@@ -334,9 +405,8 @@ mod tests {
     fn an_interrupted_pack_ends_early() {
         let sample = Sample::new();
         sample.write("work/node_modules/a", "x");
-        let places = Places { work: sample.path("work"), home: sample.path("home") };
         let header = crate::runner::cache::samples::header();
-        let packed = pack(&header, &places, WIDE, None, io::sink(), &AtomicBool::new(true));
+        let packed = pack(&header, &sample.places(), WIDE, None, io::sink(), &AtomicBool::new(true));
         assert!(matches!(packed, Err(NotPacked::Interrupted)));
     }
 }

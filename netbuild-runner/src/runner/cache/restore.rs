@@ -64,7 +64,15 @@ impl Caches<'_> {
         if answer.save {
             *save = Some(header.clone());
         }
-        let Some(found) = answer.found else { return Ok(Restored::Nothing) };
+        let found = match (answer.found, answer.damage) {
+            (None, None) => return Ok(Restored::Nothing),
+            (None, Some(damage)) => return Ok(Restored::Broken(damage.to_string())),
+            (Some(found), None) => found,
+            (Some(found), Some(damage)) => {
+                self.say(&spec.name, &Restored::Broken(damage.to_string()));
+                found
+            }
+        };
         let contents = match self.unpack(&header, &found, time).await {
             Err(Trouble::Broken(why)) => {
                 *save = Some(header);
@@ -101,10 +109,10 @@ impl Caches<'_> {
         if time.within(try_times(TRIES, get)).await?? != found.archive {
             return Err(Trouble::Broken("its bytes are not those that were saved".to_owned()));
         }
-        let (header, key) = (header.clone(), found.key);
+        let (header, key, places) = (header.clone(), found.key, self.places.clone());
         let unpack = move |interrupt: &AtomicBool| {
             let archive = File::open(&archive).map_err(ArchiveError::Disk)?;
-            unpack(archive, bounds, |other| accept(&header, other, key), &into, interrupt)
+            unpack(archive, bounds, |other| accept(&header, other, key), &places, &into, interrupt)
         };
         Ok(time.blocking(unpack).await???)
     }

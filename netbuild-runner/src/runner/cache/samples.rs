@@ -51,15 +51,18 @@ impl Sample {
         fs::set_permissions(self.path(name), fs::Permissions::from_mode(mode)).unwrap();
     }
 
+    pub(super) fn places(&self) -> Places {
+        Places { work: self.path("work"), home: self.path("home") }
+    }
+
     pub(super) fn pack(&self, bounds: Bounds, owner: Option<u32>) -> Result<(Vec<u8>, Packed), NotPacked> {
-        let places = Places { work: self.path("work"), home: self.path("home") };
         let mut archive = Vec::new();
-        let packed = pack(&header(), &places, bounds, owner, &mut archive, &AtomicBool::new(false))?;
+        let packed = pack(&header(), &self.places(), bounds, owner, &mut archive, &AtomicBool::new(false))?;
         Ok((archive, packed))
     }
 
     pub(super) fn unpack(&self, archive: &[u8]) -> Result<Contents, ArchiveError> {
-        unpack(archive, WIDE, |_| Ok(()), &self.path("into"), &AtomicBool::new(false))
+        unpack(archive, WIDE, |_| Ok(()), &self.places(), &self.path("into"), &AtomicBool::new(false))
     }
 
     /// All below `into`, sorted: each with its mode, and what it is.

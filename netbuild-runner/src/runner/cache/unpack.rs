@@ -9,27 +9,31 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Timespec, Timestamps};
 
 use super::archive::{Sink, read};
+use super::caches::Places;
 use super::entry::{Bounds, Entry, Kind, names, shown};
 use super::error::{ArchiveError, Refused, Why};
 use super::header::Header;
 use super::inspect::Contents;
+use super::link::Roots;
 use super::place;
 
 const BUFFER: usize = 64 << 10;
 
 /// Unpacks the folders of an archive into the empty folder `into`, each under its [`root_name`](super::entry::root_name).
-/// After an error what is there is of no use. It blocks, and ends early once `interrupt` is true.
+/// Links into `places` are made for them. After an error what is there is of no use. It blocks, and ends early once `interrupt` is true.
 pub(super) fn unpack(
     archive: impl Read,
     bounds: Bounds,
     accept: impl FnOnce(&Header) -> Result<(), ArchiveError>,
+    places: &Places,
     into: &Path,
     interrupt: &AtomicBool,
 ) -> Result<Contents, ArchiveError> {
     let root = place::open(into).map_err(ArchiveError::Disk)?;
+    let roots = Roots::new(places);
     let (mut tree, admission) = read(archive, bounds, |header| {
         accept(header)?;
-        Ok(Tree { root, open: Vec::new(), buffer: vec![0; BUFFER], interrupt })
+        Ok(Tree { root, roots, open: Vec::new(), buffer: vec![0; BUFFER], interrupt })
     })?;
     tree.close(0).map_err(ArchiveError::Disk)?;
     Ok(Contents::from(&admission))
@@ -38,6 +42,7 @@ pub(super) fn unpack(
 /// The tree as it grows: the folders that lead to the entry before, each with its time.
 struct Tree<'a> {
     root: OwnedFd,
+    roots: Roots,
     open: Vec<(OwnedFd, u64)>,
     buffer: Vec<u8>,
     interrupt: &'a AtomicBool,
@@ -55,9 +60,8 @@ impl Sink for Tree<'_> {
                 self.open.push((folder, entry.modified));
                 Ok(())
             }
-            Kind::Link(text) => {
-                rustix::fs::symlinkat(text.as_slice(), folder, name).map_err(|error| ArchiveError::Disk(error.into()))
-            }
+            Kind::Link(target) => rustix::fs::symlinkat(target.text(&self.roots), folder, name)
+                .map_err(|error| ArchiveError::Disk(error.into())),
             Kind::HardLink(first) => self.hard_link(first, folder, name).map_err(|error| match error {
                 None => Refused { path: shown(&entry.path), why: Why::HardLink }.into(),
                 Some(error) => ArchiveError::Disk(error),
@@ -124,12 +128,17 @@ mod tests {
 
     use super::*;
     use crate::runner::cache::inspect::inspect;
+    use crate::runner::cache::link::Target;
     use crate::runner::cache::samples::{Sample, WIDE, append, archive, header, raw_archive};
 
     const FILE: Kind = Kind::File { bytes: 3, executable: false };
 
     fn link(text: &str) -> Kind {
-        Kind::Link(text.as_bytes().to_vec())
+        Kind::Link(Target::Text(text.as_bytes().to_vec()))
+    }
+
+    fn inside(path: &str) -> Kind {
+        Kind::Link(Target::Inside(netbuild_core::model::CachePlace::Work, path.as_bytes().to_vec()))
     }
 
     fn hard(first: &str) -> Kind {
@@ -154,8 +163,19 @@ mod tests {
             ("through a link", vec![("000", Kind::Folder), ("000/l", link("..")), ("000/l/x", FILE)]),
             ("over a link", vec![("000", Kind::Folder), ("000/l", link("x")), ("000/l", FILE)]),
             ("twice", vec![("000", Kind::Folder), ("000/a", FILE), ("000/a", FILE)]),
-            ("link out", vec![("000", Kind::Folder), ("000/l", link("../../outside"))]),
-            ("link to the root", vec![("000", Kind::Folder), ("000/l", link("/"))]),
+            ("through a link out", vec![("000", Kind::Folder), ("000/l", link("../../outside")), ("000/l/x", FILE)]),
+            ("through one to the root", vec![("000", Kind::Folder), ("000/l", link("/tmp")), ("000/l/x", FILE)]),
+            ("into the workspace", vec![("000", Kind::Folder), ("000/l", inside("")), ("000/l/x", FILE)]),
+            (
+                "a folder over a link",
+                vec![("000", Kind::Folder), ("000/l", link("../../outside")), ("000/l", Kind::Folder)],
+            ),
+            (
+                "over a link to a new file",
+                vec![("000", Kind::Folder), ("000/l", link("../../outside/x")), ("000/l", FILE)],
+            ),
+            ("a link of no runner", vec![("000", Kind::Folder), ("000/l", link("//etc/passwd"))]),
+            ("an empty link", vec![("000", Kind::Folder), ("000/l", link(""))]),
             ("second name of nothing", vec![("000", Kind::Folder), ("000/b", hard("000/a"))]),
             ("of a link", vec![("000", Kind::Folder), ("000/a", link("x")), ("000/b", hard("000/a"))]),
             ("of a folder", vec![("000", Kind::Folder), ("000/a", Kind::Folder), ("000/b", hard("000/a"))]),
@@ -254,7 +274,8 @@ mod tests {
         let sample = Sample::new();
         let archive = archive(&[("000", Kind::Folder)]);
         let accept = |_: &Header| Err(ArchiveError::Foreign);
-        let error = unpack(archive.as_slice(), WIDE, accept, &sample.path("into"), &AtomicBool::new(false));
+        let error =
+            unpack(archive.as_slice(), WIDE, accept, &sample.places(), &sample.path("into"), &AtomicBool::new(false));
         assert!(matches!(error, Err(ArchiveError::Foreign)));
         assert!(sample.unpacked().is_empty());
     }
@@ -263,7 +284,14 @@ mod tests {
     fn an_interrupt_ends_it() {
         let sample = Sample::new();
         let archive = archive(&[("000", Kind::Folder)]);
-        let error = unpack(archive.as_slice(), WIDE, |_| Ok(()), &sample.path("into"), &AtomicBool::new(true));
+        let error = unpack(
+            archive.as_slice(),
+            WIDE,
+            |_| Ok(()),
+            &sample.places(),
+            &sample.path("into"),
+            &AtomicBool::new(true),
+        );
         assert!(matches!(error, Err(ArchiveError::Interrupted)));
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use netbuild_core::model::CachePath;
 
 use super::inspect::Contents;
+use super::pack::LeftOut;
 
 /// What became of a cache before the command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub(super) enum Restored {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Saved {
     /// It is kept under its key.
-    Kept { contents: Contents, archive: u64, time: Duration, left_out: Vec<String> },
+    Kept { contents: Contents, archive: u64, time: Duration, left_out: LeftOut },
     /// It is not.
     Not(String),
 }
@@ -56,7 +57,8 @@ impl fmt::Display for Saved {
             Saved::Kept { contents: Contents { files, bytes }, archive, time, left_out } => {
                 let time = time.as_secs_f64();
                 write!(f, "saved: {files} files, {bytes} bytes, {archive} in the archive, in {time:.1} s")?;
-                list(f, "without what is no file, folder or link", left_out)
+                let what = format!("without {} of a kind that is not kept", left_out.count);
+                list(f, &what, &left_out.named)
             }
             Saved::Not(why) => write!(f, "not saved: {why}"),
         }
@@ -88,10 +90,11 @@ mod tests {
             placed(true, &["a", "~/b"]),
             "restored from an older entry: 3 files, 1024 bytes in 1.2 s; the source has its own: a, ~/b"
         );
-        let kept = Saved::Kept { contents, archive: 9, time, left_out: vec!["a/socket".to_owned()] }.to_string();
+        let left_out = LeftOut { count: 7, named: vec!["a/pipe".to_owned(), "a/socket".to_owned()] };
+        let kept = Saved::Kept { contents, archive: 9, time, left_out }.to_string();
         assert_eq!(
             kept,
-            "saved: 3 files, 1024 bytes, 9 in the archive, in 1.2 s; without what is no file, folder or link: a/socket"
+            "saved: 3 files, 1024 bytes, 9 in the archive, in 1.2 s; without 7 of a kind that is not kept: a/pipe, a/socket"
         );
     }
 }

@@ -4,6 +4,7 @@ use std::error::Error;
 
 use netbuild_core::model::{Cause, Failure, RepositoryUrl, Revision};
 
+use super::pack_bounds::PackError;
 use super::wire::WireError;
 
 /// The repository was reached, and the revision is not there.
@@ -20,9 +21,14 @@ pub(super) fn refused(text: String) -> Failure {
     Failure::new(Cause::SourceRefused, text)
 }
 
-/// The repository holds something that cannot be read as what it should be.
-pub(super) fn malformed(what: &str, error: &gix::Error) -> Failure {
-    refused(format!("{what}: {}", chain(error)))
+/// Something of the commit could not be read, or not be put into the workspace: what the repository holds is at fault, but
+/// for an error of this machine's disk.
+pub(super) fn unreadable(what: &str, error: &gix::Error) -> Failure {
+    if has_disk_error(error) {
+        return broken(what, error);
+    }
+    let why = if error.is_not_found() { "the repository lacks it" } else { "it cannot be read" };
+    refused(format!("{what}: {why}: {}", chain(error)))
 }
 
 /// Something on this side failed.
@@ -52,6 +58,8 @@ struct Signs {
     redirect: bool,
     /// The server answered past a bound.
     too_long: bool,
+    /// An object, or all of them, take more than they may.
+    too_large: bool,
     /// No root certificate vouches for the server.
     untrusted: bool,
     /// This machine has no room for it.
@@ -71,6 +79,8 @@ impl Signs {
             unsupported: error.is_unsupported(),
             redirect: matches!(wire, Some(WireError::Redirect { .. })),
             too_long: matches!(wire, Some(WireError::TooLong(_))),
+            too_large: error.is_resource_exhausted()
+                || matches!(wire, Some(WireError::Pack(PackError::TooMuch { .. }))),
             untrusted: error.iter_errors().find_map(inner::<rustls::Error>).is_some_and(is_untrusted),
             disk_full: disk_full(error),
         }
@@ -106,6 +116,7 @@ fn remote_cause(signs: &Signs) -> Cause {
         Signs { unsupported: true, .. }
         | Signs { redirect: true, .. }
         | Signs { too_long: true, .. }
+        | Signs { too_large: true, .. }
         | Signs { untrusted: true, .. } => Cause::SourceRefused,
         _ => Cause::SourceUnavailable,
     }
@@ -128,13 +139,25 @@ fn advice(signs: &Signs) -> &'static str {
         Cause::SourceRefused if signs.too_long => {
             "the repository is larger than this host allows (JobRules::source_bytes), or lists too many refs"
         }
+        Cause::SourceRefused if signs.too_large => {
+            "the repository holds more than this host allows (JobRules::source_files, source_bytes, source_object_bytes)"
+        }
         Cause::SourceRefused if signs.untrusted => {
             "no root certificate vouches for the server: put the certificate of its authority into the image's \
              /etc/ssl/certs, or name its file in SSL_CERT_FILE"
         }
         Cause::SourceRefused => "the server does not speak Git's smart HTTP protocol as the runner does",
-        _ => "the repository's host cannot be reached or failed",
+        _ => "the repository's host cannot be reached, has failed, or its answer is malformed",
     }
+}
+
+/// Whether the system has refused something, other than a name that it does not take.
+fn has_disk_error(error: &gix::Error) -> bool {
+    use std::io::ErrorKind::{InvalidData, InvalidFilename, InvalidInput, Other, UnexpectedEof};
+    error
+        .iter_errors()
+        .filter_map(inner::<std::io::Error>)
+        .any(|io| !matches!(io.kind(), InvalidData | InvalidFilename | InvalidInput | Other | UnexpectedEof))
 }
 
 fn disk_full(error: &gix::Error) -> bool {
@@ -173,6 +196,7 @@ mod tests {
             (Signs { unsupported: true, ..Signs::default() }, Cause::SourceRefused),
             (Signs { redirect: true, ..Signs::default() }, Cause::SourceRefused),
             (Signs { too_long: true, ..Signs::default() }, Cause::SourceRefused),
+            (Signs { too_large: true, ..Signs::default() }, Cause::SourceRefused),
             (Signs { untrusted: true, ..Signs::default() }, Cause::SourceRefused),
             (Signs { disk_full: true, ..status(200) }, Cause::HostDisk),
             (status(500), Cause::SourceUnavailable),
@@ -182,5 +206,24 @@ mod tests {
         for (signs, cause) in table {
             assert_eq!(remote_cause(&signs), cause, "{signs:?}");
         }
+    }
+    #[test]
+    fn only_the_disk_is_this_sides_fault() {
+        use std::io::ErrorKind;
+        let of = |error: ErrorKind| unreadable("a", &gix::Error::from_error(std::io::Error::from(error))).cause;
+        let table = [
+            (ErrorKind::StorageFull, Cause::HostDisk),
+            (ErrorKind::PermissionDenied, Cause::RunnerBroken),
+            (ErrorKind::ReadOnlyFilesystem, Cause::RunnerBroken),
+            (ErrorKind::NotFound, Cause::RunnerBroken),
+            (ErrorKind::InvalidFilename, Cause::SourceRefused),
+            (ErrorKind::InvalidData, Cause::SourceRefused),
+            (ErrorKind::UnexpectedEof, Cause::SourceRefused),
+        ];
+        for (error, cause) in table {
+            assert_eq!(of(error), cause, "{error:?}");
+        }
+        let damaged = gix::Error::from_error(gix::error::corruption("damaged"));
+        assert_eq!(unreadable("a", &damaged).cause, Cause::SourceRefused);
     }
 }

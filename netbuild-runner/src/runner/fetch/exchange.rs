@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use reqwest::blocking::{RequestBuilder, Response};
 use reqwest::header::CONTENT_TYPE;
 
+use super::pack_bounds::PackBounds;
+use super::pack_lines::PackLines;
 use super::wire::{WireError, answer};
 
 /// The part of a question by which Git asks for the list of refs, and not for a pack.
@@ -17,6 +19,8 @@ const LIST: &[u8] = b"command=ls-refs";
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bound<'a> {
     pub(super) bytes: u64,
+    /// On the pack that comes with it; none where none comes.
+    pub(super) pack: Option<PackBounds>,
     /// Ends the reading at once.
     pub(super) interrupt: &'a AtomicBool,
 }
@@ -65,7 +69,7 @@ impl<'a> Turn<'a> {
 
     fn bound(&self) -> Bound<'a> {
         let is_list = self.question.windows(LIST.len()).any(|part| part == LIST);
-        if is_list { Bound { bytes: self.list_bytes, ..self.pack } } else { self.pack }
+        if is_list { Bound { bytes: self.list_bytes, pack: None, ..self.pack } } else { self.pack }
     }
 }
 
@@ -174,12 +178,13 @@ impl BufRead for Body<'_> {
 struct Bounded<'a> {
     response: Response,
     left: u64,
+    lines: Option<PackLines>,
     bound: Bound<'a>,
 }
 
 impl<'a> Bounded<'a> {
     fn reader(response: Response, bound: Bound<'a>) -> BufReader<Self> {
-        BufReader::new(Bounded { response, left: bound.bytes, bound })
+        BufReader::new(Bounded { response, left: bound.bytes, lines: bound.pack.map(PackLines::new), bound })
     }
 }
 
@@ -190,6 +195,9 @@ impl Read for Bounded<'_> {
         }
         let count = self.response.read(into)?;
         self.left = self.left.checked_sub(count as u64).ok_or(WireError::TooLong(self.bound.bytes))?;
+        if let Some(lines) = &mut self.lines {
+            lines.see(&into[..count]).map_err(WireError::Pack)?;
+        }
         Ok(count)
     }
 }

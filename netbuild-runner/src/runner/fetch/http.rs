@@ -19,7 +19,7 @@ pub(super) fn fetch(
     interrupt: &AtomicBool,
 ) -> Result<(Repository, ObjectId), Failure> {
     let failed = |error: &gix::Error| remote(&source.repository, error);
-    let wire = Wire::new(rules.source_bytes, interrupt).map_err(|error| failed(&gix::Error::from_error(error)))?;
+    let wire = Wire::new(rules, interrupt).map_err(|error| failed(&gix::Error::from_error(error)))?;
     let address =
         gix::url::parse(source.repository.as_str()).map_err(|error| broken("the repository's URL", &error))?;
     let transport = Transport::new_http(wire, address, Protocol::V2, false);

@@ -5,7 +5,8 @@ use std::path::Path;
 use gix::{ObjectId, Repository};
 use netbuild_core::model::{Cause, Failure, Revision};
 
-use super::error::{broken, not_found};
+use super::checkout::opened_again;
+use super::error::not_found;
 use super::names;
 
 /// Lets the workspace's repository borrow the objects of the one at `path`, and finds the commit.
@@ -14,7 +15,7 @@ pub(super) fn fetch(
     path: &Path,
     revision: &Revision,
 ) -> Result<(Repository, ObjectId), Failure> {
-    let source = gix::open_opts(path, gix::open::Options::isolated()).map_err(|error| {
+    let source = gix::open_opts(path, workspace.open_options().clone()).map_err(|error| {
         Failure::new(Cause::SourceNotFound, format!("no repository at {}: {error}", path.display()))
     })?;
     let commit = find(&source, revision)?;
@@ -23,9 +24,7 @@ pub(super) fn fetch(
     std::fs::create_dir_all(alternates.parent().expect("`info` was joined above"))
         .and_then(|()| std::fs::write(&alternates, objects))
         .map_err(|error| Failure::new(Cause::HostDisk, format!("the workspace could not be written: {error}")))?;
-    let workspace = gix::open_opts(workspace.git_dir(), gix::open::Options::isolated())
-        .map_err(|error| broken("the workspace could not be opened", &error))?;
-    Ok((workspace, commit))
+    Ok((opened_again(&workspace)?, commit))
 }
 
 fn find(source: &Repository, revision: &Revision) -> Result<ObjectId, Failure> {

@@ -10,6 +10,7 @@ use gix::remote::fetch::{RefMap, Shallow, Tags};
 use gix::{ObjectId, Repository};
 use netbuild_core::model::{Failure, Revision, Source};
 
+use super::checkout::opened_again;
 use super::error::{broken, not_found};
 use super::names;
 
@@ -46,8 +47,7 @@ pub(super) fn receive<T: Transport>(
         found
     };
     // The pack came after the object store was opened, and the shallow boundary as well.
-    let workspace = gix::open_opts(workspace.git_dir(), gix::open::Options::isolated())
-        .map_err(|error| broken("the workspace could not be opened", &error))?;
+    let workspace = opened_again(&workspace)?;
     let commit = workspace
         .try_find_object(found)
         .ok()

@@ -14,7 +14,7 @@ use super::{checkout, http, local, ssh};
 pub(crate) fn fetch(job: &Job, work: &Path, private: &Path, interrupt: &AtomicBool) -> Result<String, Failure> {
     let (source, rules) = (&job.source, &job.rules);
     let wanted = Wanted::of(job)?;
-    let repository = checkout::workspace(work)?;
+    let repository = checkout::workspace(work, rules)?;
     let (repository, commit) = match wanted {
         Wanted::Http => http::fetch(repository, source, rules, interrupt)?,
         Wanted::Ssh => ssh::fetch(repository, job, private, interrupt)?,

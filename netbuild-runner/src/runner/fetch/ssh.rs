@@ -17,6 +17,8 @@ use netbuild_core::model::{Cause, Failure, Job};
 
 use super::error::{broken, remote};
 use super::pack;
+use super::pack_bounds::PackBounds;
+use super::pack_lines::PackLines;
 use super::ssh_folder::{KEY, KNOWN_HOSTS, SshFolder};
 use super::wire::{MAX_LIST_BYTES, WireError};
 
@@ -69,7 +71,8 @@ fn talk(
     let (input, output) = (program.0.stdin.take(), program.0.stdout.take());
     let (input, output) = input.zip(output).expect("both are pipes");
     let allowed = Arc::new(AtomicU64::new(MAX_LIST_BYTES));
-    let output = Output { output, read: 0, allowed: Arc::clone(&allowed), interrupt };
+    let lines = PackLines::new(PackBounds::of(&job.rules));
+    let output = Output { output, read: 0, allowed: Arc::clone(&allowed), lines, interrupt };
     let host = None::<(&str, Option<u16>)>;
     let transport =
         Connection::new(output, input, Protocol::V2, address.path.clone(), host, ConnectMode::Process, false)
@@ -184,6 +187,7 @@ struct Output<'a> {
     output: ChildStdout,
     read: u64,
     allowed: Arc<AtomicU64>,
+    lines: PackLines,
     interrupt: &'a AtomicBool,
 }
 
@@ -195,7 +199,11 @@ impl Read for Output<'_> {
         let count = self.output.read(into)?;
         self.read += count as u64;
         let allowed = self.allowed.load(Ordering::Relaxed);
-        if self.read > allowed { Err(WireError::TooLong(allowed).into()) } else { Ok(count) }
+        if self.read > allowed {
+            return Err(WireError::TooLong(allowed).into());
+        }
+        self.lines.see(&into[..count]).map_err(WireError::Pack)?;
+        Ok(count)
     }
 }
 

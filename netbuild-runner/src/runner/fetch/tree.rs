@@ -1,142 +1,260 @@
-//! What the tree of a commit may hold, judged as a whole before its first file is written.
+//! A walk through the tree of a commit that judges it as a whole, before anything is made of it.
+//!
+//! A few small objects can name each other so often that a commit has more files than any disk. So the walk holds no more
+//! than the folders from the root to where it stands, knows an object's size before it reads it, and ends at the first
+//! bound.
 
+use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use gix::Repository;
-use gix::bstr::{BStr, ByteSlice};
-use gix::index::entry::Mode;
+use gix::bstr::ByteSlice;
+use gix::objs::{Kind, TreeRefIter};
+use gix::{ObjectId, Repository};
 use netbuild_core::model::{Failure, JobRules};
 
-use super::error::{broken, refused};
+use super::error::{refused, unreadable};
+use super::tree_rules::{self, Entry, MAX_TARGET};
+
+/// The most folders in each other. Git itself stops at 2,048, and what people make is far below a hundred.
+const MAX_DEPTH: usize = 1000;
+
+/// The most bytes of the lists of folders that are in each other: 64 MiB, which is more than a million names.
+const MAX_LISTS_BYTES: u64 = 64 << 20;
+
+/// The most bytes of all paths together, which the index holds in memory: 128 MiB, 256 for each of 500,000 files.
+const MAX_PATHS_BYTES: usize = 128 << 20;
+
+/// The longest path that the system takes, in bytes: `PATH_MAX` less the zero at its end.
+const MAX_PATH: usize = 4095;
 
 /// The most bytes of a `.gitattributes` that is looked into.
 const MAX_ATTRIBUTES_BYTES: u64 = 1 << 20;
 
-/// Refuses a tree that is larger than the rules allow, that needs what the runner does not do, or whose paths lead
-/// elsewhere than below the workspace.
+/// Refuses a tree that is larger than the rules allow, that needs what the runner does not do, that no disk can hold, or
+/// whose paths lead elsewhere than below the workspace.
 pub(super) fn admit(
     repository: &Repository,
-    index: &gix::index::State,
+    tree: ObjectId,
     rules: &JobRules,
     interrupt: &AtomicBool,
 ) -> Result<(), Failure> {
-    let files = index.entries().len() as u64;
-    if files > rules.source_files {
-        let bound = rules.source_files;
-        return Err(refused(format!("the commit has {files} files, and this host allows {bound} (source_files)")));
-    }
-    let mut left = rules.source_bytes;
-    for entry in index.entries() {
-        if interrupt.load(Ordering::Relaxed) {
-            return Err(refused("interrupted".to_owned()));
-        }
-        let path = entry.path(index);
-        admit_path(path)?;
-        admit_place(index, path)?;
-        // Submodules come from other repositories, which no rule has allowed.
-        if entry.mode == Mode::COMMIT {
-            return Err(refused(format!("{path}: submodules are not supported; commit their files instead")));
-        }
-        let size = repository.find_header(entry.id).map_err(|error| broken("a file of the commit", &error))?.size();
-        left = left.checked_sub(size).ok_or_else(|| {
-            let bound = rules.source_bytes;
-            refused(format!("{path}: the commit's files have more bytes than the {bound} of this host (source_bytes)"))
-        })?;
-        if path.rsplit_once_str("/").map_or(path.as_bytes(), |(_, name)| name) == b".gitattributes"
-            && size <= MAX_ATTRIBUTES_BYTES
-        {
-            let text = repository.find_object(entry.id).map_err(|error| broken("a file of the commit", &error))?;
-            if asks_for_lfs(&text.data) {
-                return Err(refused(format!(
-                    "{path}: files are kept by Git LFS (`filter=lfs`), which is not supported; commit them as they are"
-                )));
+    let mut walk = Walk {
+        repository,
+        rules,
+        path: Vec::new(),
+        folders: Vec::new(),
+        lists_bytes: 0,
+        paths_bytes: 0,
+        folders_seen: 0,
+        files_seen: 0,
+        bytes_left: rules.source_bytes,
+    };
+    walk.enter(tree)?;
+    while !interrupt.load(Ordering::Relaxed) {
+        let Some(folder) = walk.folders.last_mut() else { return Ok(()) };
+        match folder.next() {
+            Some((name, mode, id)) => {
+                walk.path.truncate(folder.path_bytes);
+                walk.path.extend_from_slice(&name);
+                let judged = tree_rules::entry(mode).map_err(|why| walk.refused(&why))?;
+                walk.judge(judged, id)?;
             }
+            None => walk.leave(),
         }
     }
-    Ok(())
+    Err(refused("interrupted".to_owned()))
 }
 
-/// Refuses what Git itself never makes: parts that lead out of the workspace or into its repository, also as other
-/// systems would read them.
-fn admit_path(path: &BStr) -> Result<(), Failure> {
-    for part in path.split_str("/") {
-        let has_trick = part.is_empty() || part == b"." || part == b".." || is_git_folder(part) || part.contains(&0);
-        if has_trick {
-            return Err(refused(format!("{path:?}: a path of the commit that Git never makes")));
+struct Walk<'a> {
+    repository: &'a Repository,
+    rules: &'a JobRules,
+    /// Where the walk stands.
+    path: Vec<u8>,
+    /// From the root to where the walk stands.
+    folders: Vec<Folder>,
+    /// The bytes of their lists.
+    lists_bytes: u64,
+    paths_bytes: usize,
+    folders_seen: u64,
+    files_seen: u64,
+    bytes_left: u64,
+}
+
+/// A folder whose list is being read.
+struct Folder {
+    list: Vec<u8>,
+    /// How much of the list is read.
+    read: usize,
+    /// The bytes of its path, with the slash.
+    path_bytes: usize,
+}
+
+impl Folder {
+    fn next(&mut self) -> Option<(Vec<u8>, gix::objs::tree::EntryMode, ObjectId)> {
+        let list = &self.list[self.read..];
+        let mut entries = TreeRefIter::from_bytes(list, gix::hash::Kind::Sha1);
+        // The list as a whole was read once already.
+        let entry = entries.next()?.ok()?;
+        self.read += entries.offset_to_next_entry(list);
+        Some((entry.filename.to_vec(), entry.mode, entry.oid.to_owned()))
+    }
+}
+
+impl Walk<'_> {
+    /// Judges what is at the path.
+    fn judge(&mut self, entry: Entry, id: ObjectId) -> Result<(), Failure> {
+        let work = self.repository.workdir().map_or(0, |work| work.as_os_str().as_bytes().len() + 1);
+        if work + self.path.len() > MAX_PATH {
+            return Err(self.refused("its path is longer than the system takes"));
+        }
+        if entry == Entry::Folder {
+            return self.enter(id);
+        }
+        self.files_seen += 1;
+        if self.files_seen > self.rules.source_files {
+            let bound = self.rules.source_files;
+            return Err(
+                self.refused(&format!("the commit has more files than the {bound} of this host (source_files)"))
+            );
+        }
+        self.paths_bytes += self.path.len();
+        if self.paths_bytes > MAX_PATHS_BYTES {
+            return Err(self.refused("the paths of the commit's files are too long together"));
+        }
+        let size = self.size(id, Kind::Blob)?;
+        self.bytes_left = self.bytes_left.checked_sub(size).ok_or_else(|| {
+            let bound = self.rules.source_bytes;
+            self.refused(&format!("the commit's files have more bytes than the {bound} of this host (source_bytes)"))
+        })?;
+        match entry {
+            Entry::Link => self.judge_link(id, size),
+            _ => self.judge_attributes(id, size),
         }
     }
-    Ok(())
-}
 
-/// Refuses a file below a path that is a file or a link itself: the file would be written to where the link leads.
-fn admit_place(index: &gix::index::State, path: &BStr) -> Result<(), Failure> {
-    let is_taken = |end: usize| index.entry_by_path(path[..end].as_bstr()).is_some();
-    match path.find_iter("/").find(|&end| is_taken(end)) {
-        Some(end) => Err(refused(format!("{path}: its folder {} is a file or a link too", path[..end].as_bstr()))),
-        None => Ok(()),
+    fn judge_link(&self, id: ObjectId, size: u64) -> Result<(), Failure> {
+        if size > MAX_TARGET {
+            return Err(self.refused("a link whose target is longer than the system takes"));
+        }
+        tree_rules::admit_target(&self.read(id)?).map_err(|why| self.refused(&why))
+    }
+
+    fn judge_attributes(&self, id: ObjectId, size: u64) -> Result<(), Failure> {
+        let is_one = self.path.rsplit(|&byte| byte == b'/').next() == Some(b".gitattributes");
+        if is_one && size <= MAX_ATTRIBUTES_BYTES && tree_rules::asks_for_lfs(&self.read(id)?) {
+            return Err(self
+                .refused("files are kept by Git LFS (`filter=lfs`), which is not supported; commit them as they are"));
+        }
+        Ok(())
+    }
+
+    /// Goes into the folder at the path.
+    fn enter(&mut self, id: ObjectId) -> Result<(), Failure> {
+        self.folders_seen += 1;
+        if self.folders_seen > self.rules.source_files {
+            let bound = self.rules.source_files;
+            return Err(
+                self.refused(&format!("the commit has more folders than the {bound} of this host (source_files)"))
+            );
+        }
+        if self.folders.len() > MAX_DEPTH {
+            return Err(self.refused(&format!("more than {MAX_DEPTH} folders in each other")));
+        }
+        self.lists_bytes += self.size(id, Kind::Tree)?;
+        if self.lists_bytes > MAX_LISTS_BYTES {
+            return Err(self.refused("the folder and those around it list too much"));
+        }
+        let list = self.read(id)?;
+        let mut names = Vec::new();
+        for entry in TreeRefIter::from_bytes(&list, gix::hash::Kind::Sha1) {
+            let name = entry.map_err(|error| unreadable(&self.place(), &error))?.filename;
+            tree_rules::admit_name(name).map_err(|why| self.refused(&why))?;
+            names.push(name.as_bytes());
+        }
+        tree_rules::admit_unique(names.into_iter()).map_err(|why| self.refused(&why))?;
+        if !self.path.is_empty() {
+            self.path.push(b'/');
+        }
+        self.folders.push(Folder { list, read: 0, path_bytes: self.path.len() });
+        Ok(())
+    }
+
+    /// Goes out of the folder where it stands.
+    fn leave(&mut self) {
+        let left = self.folders.pop();
+        self.lists_bytes -= left.map_or(0, |folder| folder.list.len() as u64);
+    }
+
+    /// The bytes of an object, which is read no further than that.
+    fn size(&self, id: ObjectId, kind: Kind) -> Result<u64, Failure> {
+        let header = self.repository.find_header(id).map_err(|error| unreadable(&self.place(), &error))?;
+        if header.kind() != kind {
+            return Err(self.refused(&format!("the object {id} is a {}, where a {kind} must be", header.kind())));
+        }
+        match (header.size(), self.rules.source_object_bytes) {
+            (size, bound) if size > bound => {
+                Err(self.refused(&format!("it has {size} bytes, and this host allows {bound} (source_object_bytes)")))
+            }
+            (size, _) => Ok(size),
+        }
+    }
+
+    /// An object whose size is known.
+    fn read(&self, id: ObjectId) -> Result<Vec<u8>, Failure> {
+        let object = self.repository.find_object(id).map_err(|error| unreadable(&self.place(), &error))?;
+        let mut data = object.detach().data;
+        // It was the room to put the object together, too.
+        data.shrink_to_fit();
+        Ok(data)
+    }
+
+    fn refused(&self, why: &str) -> Failure {
+        refused(format!("{}: {why}", self.place()))
+    }
+
+    /// Where the walk stands, for people.
+    fn place(&self) -> String {
+        match self.path.trim_end_with(|c| c == '/') {
+            b"" => "the commit's tree".to_owned(),
+            path => shown(path),
+        }
     }
 }
 
-/// `.git` as a file system that ignores case, trailing dots and spaces, or invisible characters would read it.
-fn is_git_folder(part: &[u8]) -> bool {
-    let stream = part.split(|&byte| byte == b':').next().unwrap_or_default();
-    let visible: String = stream.to_str_lossy().chars().filter(|c| !is_ignored(*c)).collect();
-    let name = visible.trim_end_matches(['.', ' ']).to_ascii_lowercase();
-    name == ".git" || name == "git~1"
-}
-
-/// What HFS+ leaves out when it compares names.
-fn is_ignored(c: char) -> bool {
-    matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}')
-}
-
-fn asks_for_lfs(attributes: &[u8]) -> bool {
-    attributes.lines().any(|line| {
-        !line.trim_start().starts_with(b"#") && line.fields().skip(1).any(|attribute| attribute == b"filter=lfs")
-    })
+/// A path as a text of bounded length, and without control characters.
+fn shown(path: &[u8]) -> String {
+    const MAX_SHOWN: usize = 200;
+    let text = path.to_str_lossy();
+    let mut chars = text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c });
+    let mut shown: String = chars.by_ref().take(MAX_SHOWN).collect();
+    if chars.next().is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 #[cfg(test)]
 mod tests {
+    use gix::prelude::Write;
+
     use super::*;
+    use crate::runner::fetch::checkout;
 
     #[test]
-    fn paths_stay_below_the_workspace() {
-        for fine in
-            [&b"a"[..], b"a/b.git/c", b".github/x", b".gitignore", b"a/..b", b"\xff/\xfe", b"git", "größe".as_bytes()]
-        {
-            assert!(admit_path(fine.as_bstr()).is_ok(), "{:?}", fine.as_bstr());
-        }
-        let tricks = [
-            "",
-            "/a",
-            "a//b",
-            "a/",
-            ".",
-            "..",
-            "a/../b",
-            ".git/hooks/x",
-            "a/.git",
-            ".GIT/x",
-            ".Git",
-            ".git.",
-            ".git ",
-            ".git::$INDEX_ALLOCATION/x",
-            "git~1/x",
-            "GIT~1",
-            ".g\u{200c}it/x",
-            "a\0b",
-        ];
-        for trick in tricks {
-            assert!(admit_path(trick.into()).is_err(), "{trick:?}");
-        }
+    fn an_interrupt_ends_the_walk() {
+        let (folder, rules) = (tempfile::tempdir().unwrap(), JobRules::default());
+        let repository = checkout::workspace(&folder.path().join("work"), &rules).unwrap();
+        let file = repository.write_buf(Kind::Blob, b"text").unwrap();
+        let list = [b"100644 a\0", file.as_bytes()].concat();
+        let tree = repository.write_buf(Kind::Tree, &list).unwrap();
+        let judged = |interrupt| admit(&repository, tree, &rules, &AtomicBool::new(interrupt));
+        assert_eq!(judged(false), Ok(()));
+        assert!(judged(true).unwrap_err().evidence.contains("interrupted"));
     }
 
     #[test]
-    fn lfs_is_seen_where_it_is_asked_for() {
-        assert!(asks_for_lfs(b"*.txt text\n*.bin filter=lfs diff=lfs merge=lfs -text\n"));
-        for none in [&b"# *.bin filter=lfs"[..], b"*.bin -filter", b"filter=lfs text", b"* filter=lfsx", b""] {
-            assert!(!asks_for_lfs(none), "{:?}", none.as_bstr());
-        }
+    fn a_path_is_shown_short_and_without_control_characters() {
+        assert_eq!(shown(b"a\x1b[31m/b\n"), "a\u{fffd}[31m/b\u{fffd}");
+        assert_eq!(shown("ä".repeat(300).as_bytes()), "ä".repeat(200) + "…");
     }
 }

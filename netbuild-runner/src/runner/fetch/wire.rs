@@ -8,11 +8,13 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use gix::protocol::transport::client::blocking_io::http::{GetResponse, Http, PostBodyDataKind, PostResponse};
+use netbuild_core::model::JobRules;
 use reqwest::blocking::{Client, RequestBuilder, Response};
 use reqwest::header::LOCATION;
 use reqwest::{StatusCode, Url};
 
 use super::exchange::{Body, Bound, Exchange, Headers, Question};
+use super::pack_bounds::{PackBounds, PackError};
 use crate::runner::roots;
 
 /// The longest silence of the repository's host, in one connect, read or write.
@@ -41,6 +43,9 @@ pub(super) enum WireError {
     /// An answer over its bound.
     #[error("an answer of more than {0} bytes")]
     TooLong(u64),
+    /// A pack that is not taken.
+    #[error(transparent)]
+    Pack(PackError),
     /// Nobody wants the answer any more.
     #[error("interrupted")]
     Interrupted,
@@ -64,7 +69,7 @@ pub(super) struct Wire<'a> {
 
 impl<'a> Wire<'a> {
     /// A client without proxies and without credentials. Nothing is sent yet.
-    pub(super) fn new(pack_bytes: u64, interrupt: &'a AtomicBool) -> Result<Self, WireError> {
+    pub(super) fn new(rules: &JobRules, interrupt: &'a AtomicBool) -> Result<Self, WireError> {
         let client = Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -72,7 +77,8 @@ impl<'a> Wire<'a> {
             .tls_certs_merge(roots::brought())
             .build()
             .map_err(WireError::Request)?;
-        Ok(Wire { client, pack: Bound { bytes: pack_bytes, interrupt }, moved: None })
+        let pack = Bound { bytes: rules.source_bytes, pack: Some(PackBounds::of(rules)), interrupt };
+        Ok(Wire { client, pack, moved: None })
     }
 
     /// Asks for `url`, and follows redirects that stay on its host and end with the same `tail`.
@@ -109,7 +115,7 @@ impl<'a> Http for Wire<'a> {
         if at != url {
             self.moved = at.strip_suffix(tail).map(ToOwned::to_owned);
         }
-        let list = Bound { bytes: MAX_LIST_BYTES, ..self.pack };
+        let list = Bound { bytes: MAX_LIST_BYTES, pack: None, ..self.pack };
         Ok(GetResponse { headers: Headers::of(&response), body: Body::of(response, list) })
     }
 

@@ -3,14 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use netbuild_core::model::Digest;
-use netbuild_runner::protocol::FindCacheResponse;
+use netbuild_runner::protocol::{CacheDamage, FindCacheResponse};
 
 use super::cached::{Build, fork, tenant, trusted};
 use crate::world::World;
 
 const CONTENT: &[u8] = b"what was saved";
 
-const NOTHING: FindCacheResponse = FindCacheResponse { found: None, save: true };
+const NOTHING: FindCacheResponse = FindCacheResponse { found: None, damage: None, save: true };
+
+fn nothing_but(damage: CacheDamage) -> FindCacheResponse {
+    FindCacheResponse { damage: Some(damage), ..NOTHING }
+}
 
 /// The only file below the store whose path has this part.
 fn stored(world: &World, part: &str) -> PathBuf {
@@ -29,7 +33,7 @@ fn flip(path: &Path) {
 
 /// The entry is gone, and the key can be saved and restored again.
 async fn is_rebuilt(world: &World, build: &Build<'_>) {
-    assert_eq!(build.find("npm", "lock").await, NOTHING);
+    assert_eq!(build.find("npm", "lock").await, NOTHING, "what was damaged is told once");
     assert!(world.stored().iter().all(|path| !path.to_string_lossy().contains("/entries/")), "it is forgotten");
     build.save("npm", "lock", b"built again").await;
     assert_eq!(build.restore("npm", "lock").await.unwrap(), b"built again");
@@ -37,18 +41,72 @@ async fn is_rebuilt(world: &World, build: &Build<'_>) {
 
 #[tokio::test]
 async fn an_archive_that_is_missing_or_has_another_length_is_noticed_when_it_is_found() {
-    let damages: [fn(&Path); 3] = [
-        |path| std::fs::remove_file(path).unwrap(),
-        |path| std::fs::write(path, &CONTENT[1..]).unwrap(),
-        |path| std::fs::write(path, [CONTENT, b"!"].concat()).unwrap(),
+    let length = |is| CacheDamage::Length { is, saved: 14 };
+    type Damage = fn(&Path);
+    let damages: [(Damage, CacheDamage); 6] = [
+        (|path| std::fs::remove_file(path).unwrap(), CacheDamage::Missing),
+        (|path| std::fs::write(path, &CONTENT[1..]).unwrap(), length(13)),
+        (|path| std::fs::write(path, [CONTENT, b"!"].concat()).unwrap(), length(15)),
+        (replace_by_pipe, length(0)),
+        (replace_by_device, length(0)),
+        (replace_by_folder, CacheDamage::Missing),
     ];
-    for damage in damages {
+    for (damage, told) in damages {
         let world = World::new().await;
         let build = trusted(&world);
         build.save("npm", "lock", CONTENT).await;
         damage(&stored(&world, "/archives/"));
+        let found = timely(build.find("npm", "lock")).await;
+        assert_eq!(found, nothing_but(told));
         is_rebuilt(&world, &build).await;
     }
+}
+
+fn replace_by_pipe(path: &Path) {
+    std::fs::remove_file(path).unwrap();
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+}
+
+/// It never ends.
+fn replace_by_device(path: &Path) {
+    std::fs::remove_file(path).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", path).unwrap();
+}
+
+fn replace_by_folder(path: &Path) {
+    std::fs::remove_file(path).unwrap();
+    std::fs::create_dir(path).unwrap();
+    std::fs::write(path.join("file"), "").unwrap();
+}
+
+/// What should be done at once, or fail before a reader gives up.
+async fn timely<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(std::time::Duration::from_secs(20), work).await.expect("nothing was opened that never ends")
+}
+
+#[tokio::test]
+async fn a_pipe_or_a_device_in_the_place_of_an_entry_is_never_opened() {
+    for damage in [replace_by_pipe, replace_by_device] {
+        let world = World::new().await;
+        let build = trusted(&world);
+        build.save("npm", "lock", CONTENT).await;
+        damage(&stored(&world, "/entries/"));
+        assert_eq!(timely(build.find("npm", "lock")).await, nothing_but(CacheDamage::Entry));
+        is_rebuilt(&world, &build).await;
+    }
+}
+
+#[tokio::test]
+async fn a_pipe_in_the_place_of_an_archive_is_never_opened_by_who_names_it() {
+    let world = World::new().await;
+    let build = trusted(&world);
+    build.save("npm", "lock", CONTENT).await;
+    replace_by_pipe(&stored(&world, "/archives/"));
+    assert_eq!(timely(build.read(&Digest::of(CONTENT))).await, Err(404));
+    // Before it believes a fork about the base, the gateway looks at the archive itself.
+    assert_eq!(timely(fork(&world, "7").broken("npm", "lock", CONTENT)).await.status, 204);
+    is_rebuilt(&world, &build).await;
 }
 
 #[tokio::test]
@@ -59,6 +117,9 @@ async fn a_damaged_entry_does_not_hide_an_older_one() {
     world.clock.advance(std::time::Duration::from_secs(1));
     build.save("npm", "lock 2", CONTENT).await;
     std::fs::remove_file(stored(&world, &Digest::of(CONTENT).to_string())).unwrap();
+    let found = build.find("npm", "lock 2").await;
+    assert_eq!(found.damage, Some(CacheDamage::Missing), "and is told beside it");
+    assert_eq!(found.found.unwrap().archive, Digest::of("older"));
     assert_eq!(build.restore("npm", "lock 2").await.unwrap(), b"older");
     assert_eq!(build.restore("npm", "lock 3").await.unwrap(), b"older");
 }
@@ -127,7 +188,9 @@ async fn an_archive_in_the_place_of_another_tenants_is_not_taken_for_it() {
     for foreign in [&b"of another length"[..], b"equally long.."] {
         other.save("npm", "lock", foreign).await;
         std::fs::copy(stored(&world, &Digest::of(foreign).to_string()), &own).unwrap();
-        if let Some(found) = build.find("npm", "lock").await.found {
+        let answer = build.find("npm", "lock").await;
+        assert_eq!(answer.found.is_none(), answer.damage.is_some());
+        if let Some(found) = answer.found {
             assert_eq!(foreign.len(), CONTENT.len());
             let read = build.read(&found.archive).await.unwrap();
             assert_ne!(Digest::of(&read), found.archive, "the digest tells");
@@ -167,7 +230,8 @@ async fn an_index_that_lies_is_not_believed() {
     for lie in lies {
         assert_ne!(lie, honest);
         std::fs::write(&own, &lie).unwrap();
-        assert_eq!(build.find("npm", "lock").await, NOTHING, "{lie}");
+        let found = build.find("npm", "lock").await;
+        assert!(found.found.is_none() && found.damage.is_some(), "{lie}: {found:?}");
         assert!(!own.exists(), "{lie}: it is forgotten");
         std::fs::write(&own, &lie).unwrap();
         world.caches.sweep().await.unwrap();

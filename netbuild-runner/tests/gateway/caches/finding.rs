@@ -16,10 +16,13 @@ fn found(key: &str, content: &[u8]) -> Option<FoundCache> {
 async fn what_a_build_saved_the_next_one_restores() {
     let world = World::new().await;
     let build = trusted(&world);
-    assert_eq!(build.find("npm", "lock 1").await, FindCacheResponse { found: None, save: true });
+    assert_eq!(build.find("npm", "lock 1").await, FindCacheResponse { found: None, damage: None, save: true });
     let large = vec![b'x'; (17 << 20) + 3];
     build.save("npm", "lock 1", &large).await;
-    assert_eq!(build.find("npm", "lock 1").await, FindCacheResponse { found: found("lock 1", &large), save: false });
+    assert_eq!(
+        build.find("npm", "lock 1").await,
+        FindCacheResponse { found: found("lock 1", &large), damage: None, save: false }
+    );
     assert!(build.restore("npm", "lock 1").await.unwrap() == large);
     assert_eq!(build.find("pip", "lock 1").await.found, None, "another cache of the project");
 }
@@ -34,7 +37,7 @@ async fn without_the_key_the_newest_of_the_name_is_found() {
     }
     assert_eq!(build.find("npm", "lock 1").await.found, found("lock 1", b"lock 1"));
     let other = build.find("npm", "lock 4").await;
-    assert_eq!(other, FindCacheResponse { found: found("lock 3", b"lock 3"), save: true });
+    assert_eq!(other, FindCacheResponse { found: found("lock 3", b"lock 3"), damage: None, save: true });
 }
 
 #[tokio::test]
@@ -42,7 +45,10 @@ async fn a_fork_reads_the_base_and_writes_only_its_own() {
     let world = World::new().await;
     let (base, seven, eight) = (trusted(&world), fork(&world, "7"), fork(&world, "8"));
     base.save("npm", "lock", b"base").await;
-    assert_eq!(seven.find("npm", "lock").await, FindCacheResponse { found: found("lock", b"base"), save: true });
+    assert_eq!(
+        seven.find("npm", "lock").await,
+        FindCacheResponse { found: found("lock", b"base"), damage: None, save: true }
+    );
     assert_eq!(seven.restore("npm", "lock").await.unwrap(), b"base");
 
     seven.save("npm", "lock", b"poison").await;
@@ -71,7 +77,7 @@ async fn tenants_with_equal_names_do_not_meet() {
     let world = World::new().await;
     trusted(&world).save("npm", "lock", b"private").await;
     for other in [tenant(&world, "other", "site"), tenant(&world, "acme", "other"), tenant(&world, "site", "acme")] {
-        assert_eq!(other.find("npm", "lock").await, FindCacheResponse { found: None, save: true });
+        assert_eq!(other.find("npm", "lock").await, FindCacheResponse { found: None, damage: None, save: true });
         assert_eq!(other.read(&Digest::of("private")).await, Err(404));
         assert_eq!(other.enter("npm", "lock", b"private").await.refused(), 409, "the digest alone is not the archive");
         assert_eq!(other.broken("npm", "lock", b"private").await.status, 204);

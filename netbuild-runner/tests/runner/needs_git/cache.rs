@@ -143,8 +143,7 @@ async fn a_failing_command_saves_nothing() {
 async fn a_folder_that_cannot_be_kept_costs_no_build_and_says_why() {
     let (bench, repository) = (Bench::new().await, repository());
     let table = [
-        ("mkdir node_modules; ln -s /etc/passwd node_modules/link", "node_modules/link: a link that leads out"),
-        ("ln -s / node_modules", "node_modules cannot be read"),
+        ("ln -s / node_modules", "node_modules is no folder"),
         ("true", "the command has made none of its folders"),
         (
             "mkdir node_modules; head -c 3000 /dev/zero > node_modules/large",
@@ -161,5 +160,5 @@ async fn a_folder_that_cannot_be_kept_costs_no_build_and_says_why() {
     let pipe = "mkdir node_modules; mkfifo node_modules/pipe; printf 'no line feed'";
     let text = log(bench.attempt(&repository.url(), pipe).cache(&["node_modules"], "lock")).await;
     assert!(text.contains("no line feed\n[netbuild: cache deps: saved: 1 files"), "{text}");
-    assert!(text.contains("without what is no file, folder or link: node_modules/pipe]"), "{text}");
+    assert!(text.contains("without 1 of a kind that is not kept: node_modules/pipe]"), "{text}");
 }

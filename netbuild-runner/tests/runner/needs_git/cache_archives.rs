@@ -13,7 +13,8 @@ use super::bench::{Attempt, Bench};
 use super::cache::{log, story};
 use super::repository::Repository;
 
-const MAKE: &str = "if test -e node_modules/dep; then echo found: it; else
+const MAKE: &str = "test -z \"$CHANGE\" || echo changed > node_modules/change
+    if test -e node_modules/dep; then echo found: it; else
     mkdir node_modules; head -c 100000 /dev/urandom > node_modules/dep; echo made; fi";
 
 fn repository() -> Repository {
@@ -49,12 +50,38 @@ async fn a_complete_entry_with_broken_content_is_noticed_and_made_anew() {
 }
 
 #[tokio::test]
-async fn an_entry_without_its_archive_is_none() {
+async fn an_archive_that_is_cut_or_missing_is_told_and_made_anew() {
+    let repository = repository();
+    for (cut, why) in [(true, " bytes instead of "), (false, "its archive is missing")] {
+        let bench = Bench::new().await;
+        log(build(&bench, &repository)).await;
+        let [archive] = &archives(&bench).await[..] else { panic!("one archive") };
+        let bytes = bench.cached.get(archive).await.unwrap().bytes().await.unwrap();
+        bench.cached.delete(archive).await.unwrap();
+        if cut {
+            bench.cached.put(archive, bytes.slice(..bytes.len() - 5).into()).await.unwrap();
+        }
+        let text = log(build(&bench, &repository)).await;
+        assert_eq!(story(&text), ["broken and not used", "made", "saved"], "{text}");
+        assert!(text.contains(why), "{why}: {text}");
+        assert_eq!(story(&log(build(&bench, &repository)).await), ["restored", "found"]);
+    }
+}
+
+#[tokio::test]
+async fn a_broken_entry_is_told_also_where_an_older_one_takes_its_place() {
     let (bench, repository) = (Bench::new().await, repository());
     log(build(&bench, &repository)).await;
-    let [archive] = &archives(&bench).await[..] else { panic!("one archive") };
-    bench.cached.delete(archive).await.unwrap();
-    assert_eq!(story(&log(build(&bench, &repository)).await), ["nothing is kept yet", "made", "saved"]);
+    let before = archives(&bench).await;
+    repository.write("lock", "2");
+    repository.commit("two");
+    let change = |attempt: Attempt| attempt.env("CHANGE", "1");
+    log(change(build(&bench, &repository))).await;
+    let newer: Vec<_> = archives(&bench).await.into_iter().filter(|archive| !before.contains(archive)).collect();
+    let [newer] = &newer[..] else { panic!("one more archive") };
+    bench.cached.delete(newer).await.unwrap();
+    let text = log(build(&bench, &repository)).await;
+    assert_eq!(story(&text), ["broken and not used", "restored from an older entry", "found", "saved"], "{text}");
 }
 
 /// Makes `archive` the entry that the attempt finds, as a hostile build of the same scope could that had the token.
@@ -90,7 +117,7 @@ fn header(attempt: &Attempt) -> Header {
     }
 }
 
-/// An archive of the folder, and a file or a link in it.
+/// An archive of the folder, a link in it if there is a text for one, and a file.
 fn archive(header: &Header, path: &str, link: &str, bytes: usize) -> Vec<u8> {
     let mut builder = tar::Builder::new(zstd::Encoder::new(Vec::new(), 3).unwrap());
     let mut append = |path: &str, kind, mode, link: &str, content: &[u8]| {
@@ -106,11 +133,10 @@ fn archive(header: &Header, path: &str, link: &str, bytes: usize) -> Vec<u8> {
     };
     append("netbuild-cache.json", tar::EntryType::Regular, 0o644, "", &serde_json::to_vec(header).unwrap());
     append("000", tar::EntryType::Directory, 0o755, "", b"");
-    if link.is_empty() {
-        append(path, tar::EntryType::Regular, 0o644, "", &vec![0; bytes]);
-    } else {
-        append(path, tar::EntryType::Symlink, 0o777, link, b"");
+    if !link.is_empty() {
+        append("000/link", tar::EntryType::Symlink, 0o777, link, b"");
     }
+    append(path, tar::EntryType::Regular, 0o644, "", &vec![0; bytes]);
     builder.into_inner().unwrap().finish().unwrap()
 }
 
@@ -128,10 +154,12 @@ async fn archives_that_escape_expand_or_are_foreign_are_made_anew() {
         Header { key: CacheKey::new(spec, None, std::env::consts::ARCH, &[None]), ..header(attempt) }
     };
     type Named<'a> = &'a dyn Fn(&Attempt) -> Header;
-    let table: [(&str, Named<'_>, &str, &str, usize); 6] = [
+    let table: [(&str, Named<'_>, &str, &str, usize); 8] = [
         ("out of the folder", &right, "000/../../../escaped", "", 1),
         ("to the root", &right, "/escaped-from-a-cache", "", 1),
-        ("by a link", &right, "000/link", "../../../..", 0),
+        ("through a link", &right, "000/link/escaped", "../..", 1),
+        ("through a link to the root", &right, "000/link/escaped-from-a-cache", "/", 1),
+        ("by a link of no runner", &right, "000/x", "//etc", 1),
         ("a hundred times its size", &right, "000/dep", "", 11 << 20),
         ("another customer's", &stranger, "000/dep", "", 1),
         ("another key's", &older, "000/dep", "", 1),

@@ -54,7 +54,7 @@ impl Slow {
             router = router.route("/v1/caches/find", post(pending::<StatusCode>));
         }
         if caches == Caches::SilentUpload {
-            let find = async || Json(FindCacheResponse { found: None, save: true });
+            let find = async || Json(FindCacheResponse { found: None, damage: None, save: true });
             router = router.route("/v1/caches/find", post(find)).route("/v1/caches/archives/{digest}", put(upload));
         }
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

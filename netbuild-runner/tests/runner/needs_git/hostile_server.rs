@@ -92,6 +92,8 @@ async fn serve(State(world): State<World>, method: Method, uri: Uri, headers: He
         "garbage.git" if asks_for("command=fetch") => {
             result(Body::from("000dpackfile\n001e\u{1}PACK\0\0\0\u{2}\0\0\0\u{1}not a pack at"))
         }
+        "lines.git" if asks_for("command=fetch") => result(Body::from("nolength")),
+        "error.git" if asks_for("command=fetch") => result(Body::from("0014ERR no such luck")),
         "html.git" => Response::builder().header(header::CONTENT_TYPE, "text/html").body(Body::from("<h1>")).unwrap(),
         _ => backend(world.git_dir, method, uri, headers, body).await,
     }

@@ -46,14 +46,17 @@ async fn what_is_no_answer_of_git_has_an_owner() {
     let (bench, repository) = (Bench::new().await, Repository::new());
     let server = HostileServer::new(&repository).await;
     let table = [
-        ("giant.git", Cause::SourceRefused),
-        ("garbage.git", Cause::SourceUnavailable),
-        ("html.git", Cause::SourceRefused),
+        ("giant.git", Cause::SourceRefused, "an answer of more than"),
+        ("garbage.git", Cause::SourceUnavailable, "the answer is malformed: an object cannot be inflated"),
+        ("lines.git", Cause::SourceUnavailable, "a line of the answer does not begin with its length"),
+        ("error.git", Cause::SourceUnavailable, "no such luck"),
+        ("html.git", Cause::SourceRefused, "does not speak Git's smart HTTP protocol"),
     ];
-    for (name, expected) in table {
+    for (name, expected, why) in table {
         let report = bench.attempt(&server.url(name), "touch ran").run().await;
         println!("{name}: {}", evidence(&report));
         assert_eq!(cause(&report), expected, "{name}: {}", evidence(&report));
+        assert!(evidence(&report).contains(why), "{name}: {}", evidence(&report));
         assert_eq!(report.phases.iter().map(|time| time.phase).collect::<Vec<_>>(), [RunPhase::Fetch]);
     }
 }
@@ -80,7 +83,7 @@ async fn a_source_has_bounds() {
     for url in [server.url("site.git"), repository.url()] {
         let files = bench.attempt(&url, "true").rules(|rules| rules.source_files = 3).run().await;
         assert_eq!(cause(&files), Cause::SourceRefused, "{url}");
-        assert!(evidence(&files).contains("4 files"), "{}", evidence(&files));
+        assert!(evidence(&files).contains("more files than the 3"), "{}", evidence(&files));
         let bytes = bench.attempt(&url, "true").rules(|rules| rules.source_bytes = 50_000).run().await;
         assert_eq!(cause(&bytes), Cause::SourceRefused, "{url}: {}", evidence(&bytes));
         assert!(evidence(&bytes).contains("source_bytes"), "{}", evidence(&bytes));
