@@ -281,5 +281,24 @@ mod tests {
             delete(&tree).unwrap();
             assert!(!tree.exists());
         }
+
+        #[test]
+        fn what_is_mounted_stays() {
+            let folder = tempfile::tempdir().unwrap();
+            let tree = folder.path().join("tree");
+            let mounted = tree.join("work");
+            fs::create_dir_all(&mounted).unwrap();
+            let run = |program: &str, args: &[&str]| {
+                assert!(Command::new(program).args(args).arg(&mounted).status().unwrap().success());
+            };
+            run("mount", &["-t", "tmpfs", "none"]);
+            fs::write(mounted.join("file"), "").unwrap();
+            let error = delete(&tree);
+            let stays = mounted.join("file").exists();
+            run("umount", &[]);
+            assert!(stays && error.is_err(), "{error:?}");
+            delete(&tree).unwrap();
+            assert!(!tree.exists());
+        }
     }
 }
