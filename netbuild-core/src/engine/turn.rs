@@ -84,7 +84,8 @@ impl Shared {
             (true, false) => _ = lane.live.remove(&entry.queued.rank),
             _ => {}
         }
-        lane.asking = lane.asking + usize::from(after.is_asking()) - usize::from(before.is_asking());
+        // One that was restored before its executor had a lane is not counted there.
+        lane.asking = (lane.asking + usize::from(after.is_asking())).saturating_sub(usize::from(before.is_asking()));
     }
 
     fn count(&mut self, standing: Standing, by: i64) {

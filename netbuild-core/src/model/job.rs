@@ -31,7 +31,7 @@ pub struct Job {
     /// The image that the runner is in, as a part of the caches' keys; `None` when it is in none.
     pub image: Option<String>,
     /// The user and group id that the command runs as, apart from the runner; `None`: as the runner itself. The executor
-    /// sets it. It is below 2³¹, and the same id with the highest bit is nobody's: under that one the runner is out of the
+    /// sets it. It is 1 to 2³¹ − 2, and the same id with the highest bit is nobody's: under that one the runner is out of the
     /// command's reach when it kills all processes of the user.
     pub user: Option<u32>,
     /// Where to report.

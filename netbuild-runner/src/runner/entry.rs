@@ -60,7 +60,7 @@ pub fn dispatch() -> Option<ExitCode> {
 /// and returns when it is over and reported.
 ///
 /// The caller is a process that does nothing else: this takes over its process group, its signals and its standard
-/// input. On Linux only.
+/// input, and closes every other file that is open. On Linux only.
 ///
 /// The exit code is 0 when there is an exit record of this runner, 2 when there was nothing to do here (another runner
 /// has the folder, the attempt is over, or the job is of another attempt), and 1 when no record could be left. A failed
@@ -83,8 +83,11 @@ fn be_runner(folder: &Path) -> Result<(), NoClaim> {
     close_inherited();
     let claim = Claim::take(folder)?;
     let job = match read_job() {
-        Ok(job) if job.attempt == *claim.attempt() => job,
-        Ok(_) => return Err(NoClaim::OtherAttempt),
+        Ok(job) if job.attempt != *claim.attempt() => return Err(NoClaim::OtherAttempt),
+        Ok(job) if job.user.is_some_and(|user| !group::can_end(user)) => {
+            return Ok(claim.end(&attempt::broken("the command's user is none of 1 to 2147483646"))?);
+        }
+        Ok(job) => job,
         Err(why) => return Ok(claim.end(&attempt::broken(why))?),
     };
     group::lead()?;

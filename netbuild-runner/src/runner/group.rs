@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, PidfdFlags, Signal, Uid, WaitOptions};
+use rustix::process::{DumpableBehavior, Pid, PidfdFlags, Signal, Uid, WaitOptions, set_dumpable_behavior};
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_thread_res_uid};
 use tokio::signal::unix::SignalKind;
+use tokio::sync::oneshot;
 
 use super::proc_stat::ProcStat;
 
@@ -41,11 +42,12 @@ pub(super) async fn end(grace: Duration, user: Option<u32>) {
 /// Kills every process of the attempt but the runner.
 pub(super) async fn kill(user: Option<u32>) {
     let killed = async {
+        // Before anybody is looked for: a chain of processes that each start the next and end can slip through every look.
+        if let Some(user) = user {
+            kill_all_of(user).await;
+        }
         // Again and again: a process may have forked while it was being killed.
         while send(Signal::KILL, user) > 0 {
-            if let Some(user) = user {
-                kill_all_of(user);
-            }
             tokio::time::sleep(LOOK).await;
         }
     };
@@ -58,17 +60,39 @@ pub(super) async fn kill(user: Option<u32>) {
 ///
 /// A thread of its own does it, with the user's effective id alone. Its other ids are nobody's, as those with the highest
 /// bit are given to no account, so that no process of the user can stop it.
-fn kill_all_of(user: u32) {
+async fn kill_all_of(user: u32) {
+    let Some(nobody) = mirror(user) else { return };
+    let (done, end) = oneshot::channel();
     let killer = thread::Builder::new().spawn(move || {
-        let nobody = Uid::from_raw(user | 1 << 31);
-        set_thread_res_uid(nobody, Uid::from_raw(user), nobody)?;
-        let none = CapabilitySet::empty();
-        set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?;
-        // The first process as a group stands for all that may be signalled.
-        rustix::process::kill_process_group(Pid::INIT, Signal::KILL)
+        // Who waited may have gone on.
+        let _ = done.send(become_and_kill(user, nobody));
     });
     // Without it, they are killed one by one.
-    let _killed = killer.map(thread::JoinHandle::join);
+    if killer.is_ok() {
+        let _killed = end.await;
+    }
+}
+
+fn become_and_kill(user: u32, nobody: u32) -> rustix::io::Result<()> {
+    let nobody = Uid::from_raw(nobody);
+    set_thread_res_uid(nobody, Uid::from_raw(user), nobody)?;
+    let none = CapabilitySet::empty();
+    set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?;
+    // The first process as a group stands for all that may be signalled.
+    let killed = rustix::process::kill_process_group(Pid::INIT, Signal::KILL);
+    // A thread that takes other ids may change it for the whole process.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    killed
+}
+
+/// `None` for what no command may run as: root, and ids that have no mirror.
+fn mirror(user: u32) -> Option<u32> {
+    (1..(1 << 31) - 1).contains(&user).then_some(user | 1 << 31)
+}
+
+/// Whether all of a user can be killed at once.
+pub(super) fn can_end(user: u32) -> bool {
+    mirror(user).is_some()
 }
 
 /// Waits for dead children whose parent the runner has become by their orphaning, for ever. The command itself is left to

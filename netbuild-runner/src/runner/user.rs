@@ -37,7 +37,8 @@ fn give_all(folders: impl IntoIterator<Item = PathBuf>, user: u32) -> io::Result
 }
 
 /// Bounds the processes of the command's user, in all that the runner starts from now on. The system counts by user and
-/// lets root have any number, so that the runner, which is root where the command has a user of its own, is under no bound.
+/// lets root have any number, so that the runner, which is root where the command has a user of its own, is under no bound;
+/// in a user namespace it shares one with what else runs as its user outside.
 /// Set before the command's process is there: nothing in its environment can prevent it.
 pub(super) fn bound_processes(wanted: u64) -> io::Result<()> {
     let most = getrlimit(Resource::Nproc).maximum.map_or(wanted, |most| wanted.min(most));

@@ -26,8 +26,8 @@ pub enum OpenError {
     /// There are users for commands, but this process cannot become them.
     #[error("commands under users of their own need root: run this as root, or without `users`")]
     NotRoot,
-    /// The range of users is no range, has root in it, or ids from 2³¹ on.
-    #[error("the users {}..{} cannot be used: the range must not be empty, not hold 0, and end at 2147483648 at the latest", .0.start, .0.end)]
+    /// The range of users is no range, has root in it, or ids from 2³¹ − 1 on.
+    #[error("the users {}..{} cannot be used: the range must not be empty, not hold 0, and end before 2147483647", .0.start, .0.end)]
     Users(Range<u32>),
     /// Commands could not reach their folders.
     #[error(

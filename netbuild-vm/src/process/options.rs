@@ -25,7 +25,7 @@ pub struct ProcessOptions {
     /// The longest that a call takes; past it the answer is of unknown effect. Default 10 s.
     pub deadline: Duration,
     /// The user ids that commands run as, each attempt's under one of its own; `None`, the default: commands run as
-    /// the user of this process. It needs root, a root folder that other users can reach, and ids below 2³¹ that nobody
+    /// the user of this process. It needs root, a root folder that other users can reach, and ids from 1 to 2³¹ − 2 that nobody
     /// else on this host has: neither accounts nor another executor's root, for whatever runs as one of them is killed. The
     /// same ids with the highest bit must be nobody's either. An attempt keeps its id until it is removed and deleted, so
     /// take several times the slots; without a free one a start is refused as full. Keep the range as long as attempts

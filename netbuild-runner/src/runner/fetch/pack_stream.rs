@@ -14,6 +14,9 @@ const MAX_CHAIN_BYTES: u64 = 1 << 30;
 /// The most objects that an object is a difference from, one by one. Git itself makes no more.
 const MAX_CHAIN: u16 = 4095;
 
+/// The bytes of a pack's checksum.
+const CHECKSUM: usize = 20;
+
 /// The bytes of a difference that tell both sizes.
 const SIZES: usize = 20;
 
@@ -43,8 +46,8 @@ enum Stage {
     /// An object's head, as far as it has come.
     Head(Vec<u8>),
     Body(Body),
-    /// After the last object.
-    End,
+    /// After the last object: so many bytes of the checksum are to come.
+    End(usize),
 }
 
 struct Body {
@@ -115,7 +118,10 @@ impl PackStream {
                     }
                     &part[taken..]
                 }
-                Stage::End => return Ok(()),
+                Stage::End(left) => {
+                    *left = left.checked_sub(part.len()).ok_or(PackError::Malformed("something follows its end"))?;
+                    &[]
+                }
             };
             self.seen += (part.len() - rest.len()) as u64;
             part = rest;
@@ -124,7 +130,7 @@ impl PackStream {
     }
 
     fn next_stage(&self) -> Stage {
-        if self.objects_left == 0 { Stage::End } else { Stage::Head(Vec::new()) }
+        if self.objects_left == 0 { Stage::End(CHECKSUM) } else { Stage::Head(Vec::new()) }
     }
 
     /// Counts an object of `size` bytes.
@@ -271,7 +277,7 @@ mod tests {
         pack.chunks(1).try_for_each(|byte| stream.see(byte))?;
         let whole = PackStream::new(bounds).see(pack);
         assert_eq!(whole, Ok(()), "in whole as in parts");
-        assert!(matches!(stream.stage, Stage::End), "every object was seen");
+        assert!(matches!(stream.stage, Stage::End(_)), "every object was seen");
         Ok(())
     }
 

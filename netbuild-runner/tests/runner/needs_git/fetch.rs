@@ -65,6 +65,14 @@ async fn branches_tags_and_commits_over_http() {
 }
 
 #[tokio::test]
+async fn branches_tags_and_commits_of_a_server_that_says_all_in_bands() {
+    let (bench, repository) = (Bench::new().await, repository());
+    repository.0.git(&["config", "uploadpack.allowSidebandAll", "true"]);
+    let server = GitServer::new(&repository.0).await;
+    all_revisions(&bench, &server.url("site.git"), &repository).await;
+}
+
+#[tokio::test]
 async fn branches_tags_and_commits_of_a_local_repository() {
     let (bench, repository) = (Bench::new().await, repository());
     all_revisions(&bench, &repository.0.url(), &repository).await;
