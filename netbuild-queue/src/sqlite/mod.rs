@@ -59,6 +59,7 @@
 //! call, the bytes of the file. The ledger keeps all builds; the file is the bound. The file never shrinks by itself, but
 //! its free pages are used again.
 
+mod dead_rows;
 mod error;
 mod file_system;
 mod handle;
