@@ -25,6 +25,7 @@
 //! # Versions
 //! The minimum supported Rust version is 1.95. Before 1.0 every minor version may break.
 
+pub mod breaker;
 pub mod engine;
 pub mod intake;
 pub mod log;
