@@ -10,13 +10,13 @@ pub(super) struct OpenTime {
     first: Duration,
     max: Duration,
     next: Duration,
-    random: Option<u64>,
+    random: Option<fastrand::Rng>,
 }
 
 impl OpenTime {
     pub(super) fn new(config: &BreakerConfig) -> Self {
         let first = config.open_first.min(config.open_max);
-        OpenTime { first, max: config.open_max, next: first, random: config.jitter }
+        OpenTime { first, max: config.open_max, next: first, random: config.jitter.map(fastrand::Rng::with_seed) }
     }
 
     /// The next time, longer than the one before.
@@ -24,7 +24,7 @@ impl OpenTime {
         let whole = self.next;
         self.next = (whole * 2).min(self.max);
         match &mut self.random {
-            Some(state) => whole / 2 + (whole / 2).mul_f64(unit(state)),
+            Some(random) => whole / 2 + (whole / 2).mul_f64(random.f64()),
             None => whole,
         }
     }
@@ -33,17 +33,6 @@ impl OpenTime {
     pub(super) fn reset(&mut self) {
         self.next = self.first;
     }
-}
-
-/// The next of a sequence of random numbers between 0 and 1 (SplitMix64).
-fn unit(state: &mut u64) -> f64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut mixed = *state;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^= mixed >> 31;
-    // The upper 53 bits: as many as a float keeps.
-    (mixed >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 #[cfg(test)]
