@@ -10,5 +10,6 @@ mod child;
 mod consumer;
 mod counts;
 mod judge;
+mod needs_postgres;
 mod run;
 mod sqlite;
