@@ -20,6 +20,7 @@
 //! # Features
 //! | feature | brings |
 //! |---|---|
+//! | `webhooks` | `intake::webhook`: webhooks of GitHub, GitLab and Bitbucket, verified, read and decided |
 //! | `testkit` | fakes with handles, a manual clock, mocks and the conformance suites of the ports; for tests only |
 //!
 //! # Versions
