@@ -1,5 +1,9 @@
 //! The API side: from accepted events to the queue.
 
+mod breaker_queue;
+mod figures;
+mod pace;
 mod publisher;
 
-pub use publisher::{PublishError, Publisher, PublisherConfig};
+pub use breaker_queue::BreakerQueue;
+pub use publisher::{PublishCounts, PublishError, Publisher, PublisherConfig, PublisherStatus};
