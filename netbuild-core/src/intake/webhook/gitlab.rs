@@ -88,7 +88,7 @@ fn merge_request(host: &GitHost, event: MergeRequestEvent) -> Result<Payload, Re
                 before: request.oldrev,
                 revision: request.last_commit.id.clone(),
                 head: request.last_commit.id,
-                at: request.updated_at.map(String::from),
+                at: request.updated_at,
                 origin: if own { Origin::Own { url } } else { Origin::Fork { url } },
             })
         }
