@@ -146,7 +146,8 @@ impl Host {
         let ledger: Arc<dyn Ledger> = Arc::new(FaultyLedger::new(Arc::new(store.ledger()), options.fault));
         let outbox: Arc<dyn Outbox> = Arc::new(store.outbox(PublisherId::new("host")?).await?);
         let queue = Arc::new(store.queue());
-        let publisher = Arc::new(Publisher::new(outbox.clone(), queue.clone(), PublisherConfig::default()));
+        let publisher =
+            Arc::new(Publisher::new(outbox.clone(), queue.clone(), clock.clone(), PublisherConfig::default()));
         let rules = JobRules { allow_file: true, ..JobRules::default() };
         make_private(&state.join("logs"))?;
         let logs: Arc<dyn LogStore> = Arc::new(FileLogStore::new(state.join("logs"), rules.log_bytes + (1 << 20)));

@@ -8,16 +8,17 @@ use crate::model::{Place, PublisherId, Timestamp};
 /// Bounds of the [`Sequencer`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SequencerConfig {
-    /// How long a message waits for an earlier one that is missing. Default 10 s: longer than a queue takes to redeliver
-    /// after a lost consumer, shorter than people wait.
+    /// How long a message waits for an earlier one that is missing. Default 60 s: longer than brokers take to redeliver
+    /// after a lost consumer, or to elect a leader. A gap opens only after such a disturbance.
     pub gap_wait: Duration,
-    /// The most messages that wait for earlier ones; past it the oldest gap is given up. Default 1,000.
+    /// The most messages of a publisher that wait for an earlier one; what comes beyond goes back to the queue. Default
+    /// 1,000.
     pub max_held: usize,
 }
 
 impl Default for SequencerConfig {
     fn default() -> Self {
-        SequencerConfig { gap_wait: Duration::from_secs(10), max_held: 1_000 }
+        SequencerConfig { gap_wait: Duration::from_secs(60), max_held: 1_000 }
     }
 }
 
@@ -26,6 +27,9 @@ impl Default for SequencerConfig {
 /// A message whose place follows the last one is ready at once. One that comes too early waits until the gap before it is
 /// filled, or for [`gap_wait`](SequencerConfig::gap_wait); then it is let through and the gap is counted. One that comes
 /// late, or twice, is ready at once: the ledger knows duplicates.
+///
+/// What waits is bounded, and the bound does not cost the order: the newest messages beyond it are
+/// [given back](Self::surplus), to be offered again later.
 #[derive(Debug)]
 pub struct Sequencer<T> {
     config: SequencerConfig,
@@ -40,11 +44,11 @@ struct Publisher<T> {
     held: BTreeMap<(u64, u64), Held<T>>,
 }
 
-/// The copies of one message, and since when the first of them waits.
+/// A message, and since when its first copy waits.
 #[derive(Debug)]
 struct Held<T> {
     since: Timestamp,
-    copies: Vec<T>,
+    message: T,
 }
 
 impl<T> Default for Publisher<T> {
@@ -61,12 +65,14 @@ impl<T> Sequencer<T> {
         Sequencer { config, publishers: cursors.into_iter().map(start).collect(), gaps: 0 }
     }
 
-    /// Takes a message in.
+    /// Takes a message in. A second copy takes the place of the first one that still waits: a queue that hands a message out
+    /// again does not know the first receipt any more. If it does, because the message was published twice, the first copy
+    /// comes again.
     pub fn offer(&mut self, place: &Place, message: T, now: Timestamp) {
         let publisher = self.publishers.entry(place.publisher.clone()).or_default();
-        // A second copy waits with the first: admitted alone, it would overtake what the first waits for.
-        let held = publisher.held.entry((place.epoch, place.seq));
-        held.or_insert_with(|| Held { since: now, copies: Vec::new() }).copies.push(message);
+        let key = (place.epoch, place.seq);
+        let since = publisher.held.get(&key).map_or(now, |held| held.since);
+        publisher.held.insert(key, Held { since, message });
     }
 
     /// The messages whose turn it is, in order, publisher by publisher.
@@ -78,6 +84,13 @@ impl<T> Sequencer<T> {
         ready
     }
 
+    /// Takes out what waits beyond [`max_held`](SequencerConfig::max_held), the newest of each publisher: to be given back
+    /// to the queue.
+    pub fn surplus(&mut self) -> Vec<T> {
+        let max = self.config.max_held;
+        self.publishers.values_mut().flat_map(|publisher| publisher.beyond(max)).collect()
+    }
+
     /// When a message stops waiting for a gap, if nothing else comes: [`ready`](Self::ready) is to be asked then.
     pub fn deadline(&self) -> Option<Timestamp> {
         let oldest = |publisher: &Publisher<T>| publisher.held.values().map(|held| held.since).min();
@@ -86,8 +99,7 @@ impl<T> Sequencer<T> {
 
     /// How many messages wait.
     pub fn held(&self) -> usize {
-        let copies = |publisher: &Publisher<T>| publisher.held.values().map(|held| held.copies.len()).sum::<usize>();
-        self.publishers.values().map(copies).sum()
+        self.publishers.values().map(|publisher| publisher.held.len()).sum()
     }
 
     /// How many gaps were given up.
@@ -105,18 +117,24 @@ impl<T> Publisher<T> {
             let next = epoch == self.epoch && seq == self.last + 1 || epoch > self.epoch && seq == 1;
             if !late && !next {
                 let waited_out = self.held.values().any(|held| held.since + config.gap_wait <= now);
-                if !waited_out && self.held.len() <= config.max_held {
+                if !waited_out {
                     break;
                 }
                 gaps += 1;
             }
             let Some(((epoch, seq), held)) = self.held.pop_first() else { break };
-            ready.extend(held.copies);
+            ready.push(held.message);
             if !late {
                 (self.epoch, self.last) = (epoch, seq);
             }
         }
         gaps
+    }
+
+    fn beyond(&mut self, max: usize) -> Vec<T> {
+        let first = self.held.keys().nth(max).copied();
+        let surplus = first.map(|key| self.held.split_off(&key)).unwrap_or_default();
+        surplus.into_values().map(|held| held.message).collect()
     }
 }
 
@@ -169,17 +187,26 @@ mod tests {
         sequencer.offer(&place(2, 3), 23, at(0));
         sequencer.offer(&place(2, 3), 230, at(0));
         assert_eq!(sequencer.ready(at(0)), [5, 21]);
+        assert_eq!(sequencer.held(), 1, "of two copies that wait one is kept");
         sequencer.offer(&place(2, 2), 22, at(0));
-        assert_eq!(sequencer.ready(at(0)), [22, 23, 230]);
+        assert_eq!(sequencer.ready(at(0)), [22, 230], "the newer one, whose receipt is good");
     }
 
     #[test]
-    fn what_is_held_is_bounded() {
+    fn what_waits_beyond_the_bound_is_given_back_and_the_order_stays() {
         let mut sequencer = sequencer();
-        for seq in 7..=10 {
+        for seq in [11, 7, 8, 10, 9] {
             sequencer.offer(&place(1, seq), seq, at(0));
         }
-        assert_eq!(sequencer.ready(at(0)), [7, 8, 9, 10]);
-        assert_eq!(sequencer.gaps(), 1);
+        assert_eq!(sequencer.ready(at(0)), Vec::<u64>::new());
+        assert_eq!(sequencer.surplus(), [10, 11], "the newest");
+        assert_eq!((sequencer.held(), sequencer.surplus()), (3, Vec::new()));
+        sequencer.offer(&place(1, 6), 6, at(1));
+        assert_eq!(sequencer.ready(at(1)), [6, 7, 8, 9]);
+        for seq in [11, 10] {
+            sequencer.offer(&place(1, seq), seq, at(2));
+        }
+        assert_eq!(sequencer.ready(at(2)), [10, 11]);
+        assert_eq!(sequencer.gaps(), 0);
     }
 }

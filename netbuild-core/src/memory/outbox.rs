@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 
 use crate::model::{AccountId, Build, BuildId, Place, PublisherId, Timestamp};
-use crate::port::{Backlog, Clock, Event, EventKey, MAX_EVENT_KEY_BYTES, Message, Outbox, OutboxError, Recorded};
+use crate::port::{Backlog, Clock, Event, EventKey, Message, Outbox, OutboxError, Recorded};
 
 /// An outbox that keeps its events in memory: not durable.
 ///
@@ -103,9 +103,7 @@ impl State {
         let mut builds = BTreeSet::new();
         let mut answers = Vec::with_capacity(batch.len());
         for event in batch {
-            if event.key.0.is_empty() || event.key.0.len() > MAX_EVENT_KEY_BYTES {
-                return Err(OutboxError::InvalidKey);
-            }
+            event.checked()?;
             let key = (event.build.account.clone(), event.key.clone());
             if let Some((seq, build)) = self.known.get(&key).or_else(|| fresh.get(&key)) {
                 answers.push((*seq, *build, false));

@@ -9,7 +9,10 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use crate::model::Timestamp;
-use crate::port::{Clock, Delivery, Depth, Message, Queue, QueueCapabilities, QueueError, Receipt};
+use crate::port::{
+    Clock, DeadBody, DeadLetter, DeadLetterId, DeadLetters, DeadReason, Delivery, Depth, Message, Queue,
+    QueueCapabilities, QueueError, Receipt, bounded_reason,
+};
 
 /// A queue that keeps its messages in memory: not durable.
 ///
@@ -18,16 +21,28 @@ use crate::port::{Clock, Delivery, Depth, Message, Queue, QueueCapabilities, Que
 pub struct MemoryQueue {
     limit: usize,
     redelivery_after: Duration,
+    max_deliveries: u32,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
     changed: Notify,
 }
 
 impl MemoryQueue {
+    /// After how many deliveries without an ack a message becomes a dead letter.
+    pub const MAX_DELIVERIES: u32 = 100;
+
     /// An empty queue of at most `limit` messages, acked ones not counted. An unacked message is handed out again after
-    /// `redelivery_after`.
+    /// `redelivery_after`, [`MAX_DELIVERIES`](Self::MAX_DELIVERIES) times.
     pub fn new(limit: usize, redelivery_after: Duration, clock: Arc<dyn Clock>) -> Self {
-        MemoryQueue { limit, redelivery_after, clock, state: Mutex::default(), changed: Notify::new() }
+        let max_deliveries = Self::MAX_DELIVERIES;
+        let (state, changed) = (Mutex::default(), Notify::new());
+        MemoryQueue { limit, redelivery_after, max_deliveries, clock, state, changed }
+    }
+
+    /// The same queue with another bound on deliveries, at least 1.
+    pub fn with_max_deliveries(mut self, max_deliveries: u32) -> Self {
+        self.max_deliveries = max_deliveries.max(1);
+        self
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -46,6 +61,7 @@ impl Queue for MemoryQueue {
             dedupe_window: None,
             durable: false,
             redelivery_after: self.redelivery_after,
+            max_deliveries: Some(self.max_deliveries),
         }
     }
 
@@ -64,7 +80,11 @@ impl Queue for MemoryQueue {
         loop {
             let changed = self.changed.notified();
             let now = self.clock.monotonic();
-            let (deliveries, next) = self.state().receive(max, now, self.redelivery_after);
+            let (deliveries, next) = {
+                let mut state = self.state();
+                state.give_up(now, self.max_deliveries, self.clock.now());
+                state.receive(max, now, self.redelivery_after)
+            };
             if !deliveries.is_empty() || max == 0 || Instant::now() >= deadline {
                 return Ok(deliveries);
             }
@@ -91,10 +111,46 @@ impl Queue for MemoryQueue {
     }
 }
 
+#[async_trait]
+impl DeadLetters for MemoryQueue {
+    async fn bury(&self, receipts: &[Receipt], reason: &str) -> Result<(), QueueError> {
+        let mut state = self.state();
+        for number in state.all_good(receipts) {
+            state.bury(number, DeadReason::Buried(bounded_reason(reason).to_owned()), self.clock.now());
+        }
+        Ok(())
+    }
+
+    async fn dead_letters(&self, max: usize) -> Result<Vec<DeadLetter>, QueueError> {
+        Ok(self.state().dead.values().take(max).cloned().collect())
+    }
+
+    async fn redrive(&self, ids: &[DeadLetterId]) -> Result<u64, QueueError> {
+        let mut state = self.state();
+        let messages: Vec<Message> = state.take_dead(ids).filter_map(into_message).collect();
+        state.publish(&messages, self.clock.now());
+        self.changed.notify_waiters();
+        Ok(messages.len() as u64)
+    }
+
+    async fn discard(&self, ids: &[DeadLetterId]) -> Result<u64, QueueError> {
+        Ok(self.state().take_dead(ids).count() as u64)
+    }
+}
+
+/// All bodies here are messages: none was ever bytes.
+fn into_message(letter: DeadLetter) -> Option<Message> {
+    match letter.body {
+        DeadBody::Message(message) => Some(*message),
+        DeadBody::Unreadable(_) => None,
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
     last: u64,
     entries: BTreeMap<u64, Entry>,
+    dead: BTreeMap<u64, DeadLetter>,
 }
 
 #[derive(Debug)]
@@ -138,14 +194,40 @@ impl State {
         (deliveries, self.entries.values().map(|entry| entry.visible_at).min())
     }
 
+    /// Buries what would be handed out once too often.
+    fn give_up(&mut self, now: Duration, max_deliveries: u32, died_at: Timestamp) {
+        let spent = |entry: &Entry| entry.visible_at <= now && entry.deliveries >= max_deliveries;
+        let spent: Vec<u64> =
+            self.entries.iter().filter(|(_, entry)| spent(entry)).map(|(number, _)| *number).collect();
+        for number in spent {
+            self.bury(number, DeadReason::TooManyDeliveries, died_at);
+        }
+    }
+
+    fn bury(&mut self, number: u64, reason: DeadReason, died_at: Timestamp) {
+        let Some(entry) = self.entries.remove(&number) else { return };
+        let letter = DeadLetter {
+            id: DeadLetterId(number.to_string()),
+            body: DeadBody::Message(Box::new(entry.message)),
+            reason,
+            deliveries: entry.deliveries,
+            died_at: Some(died_at),
+        };
+        self.dead.insert(number, letter);
+    }
+
+    fn take_dead(&mut self, ids: &[DeadLetterId]) -> impl Iterator<Item = DeadLetter> {
+        ids.iter().filter_map(|id| self.dead.remove(&id.0.parse().ok()?))
+    }
+
     fn ack(&mut self, receipts: &[Receipt]) {
-        for number in receipts.iter().filter_map(|receipt| self.good(receipt)).collect::<Vec<_>>() {
+        for number in self.all_good(receipts) {
             self.entries.remove(&number);
         }
     }
 
     fn nack(&mut self, receipts: &[Receipt], visible_at: Duration) {
-        for number in receipts.iter().filter_map(|receipt| self.good(receipt)).collect::<Vec<_>>() {
+        for number in self.all_good(receipts) {
             if let Some(entry) = self.entries.get_mut(&number) {
                 entry.handed_out = false;
                 entry.visible_at = visible_at;
@@ -160,7 +242,12 @@ impl State {
             ready: self.entries.len() as u64 - unacked,
             unacked,
             oldest: self.entries.values().map(|entry| entry.published_at).min(),
+            dead: self.dead.len() as u64,
         }
+    }
+
+    fn all_good(&self, receipts: &[Receipt]) -> Vec<u64> {
+        receipts.iter().filter_map(|receipt| self.good(receipt)).collect()
     }
 
     /// The message of a receipt that is still good.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::error::{Effect, Source};
-use super::queue::Message;
+use super::message::Message;
 use crate::model::{
     AccountId, AttemptId, AttemptNumber, BuildId, BuildKey, BuildRecord, BuildState, Change, DeployContext, DeployInfo,
     Ending, ExecutorName, HolderId, IllegalChange, LeaderEpoch, NameKey, Place, ProjectId, Rank, Timestamp,

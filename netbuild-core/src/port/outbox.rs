@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::error::{Effect, Source};
-use super::queue::Message;
+use super::message::{MAX_MESSAGE_BYTES, Message};
 use crate::model::{Build, BuildId, Place, PublisherId, Timestamp};
 
 /// What makes two events one: a redelivered webhook has the key of the first. Made by intake of (tenant, repository id,
@@ -26,6 +26,26 @@ pub struct Event {
     pub key: EventKey,
     /// The build.
     pub build: Build,
+}
+
+/// The most bytes of a build as JSON: with its place it fits into a [message](MAX_MESSAGE_BYTES).
+pub const MAX_BUILD_BYTES: usize = MAX_MESSAGE_BYTES - 1024;
+
+impl Event {
+    /// Checks the bounds of key and build, and gives the build as JSON. What every outbox does before it records.
+    ///
+    /// # Errors
+    /// [`OutboxError::InvalidKey`] and [`OutboxError::TooLarge`].
+    pub fn checked(&self) -> Result<String, OutboxError> {
+        if self.key.0.is_empty() || self.key.0.len() > MAX_EVENT_KEY_BYTES {
+            return Err(OutboxError::InvalidKey);
+        }
+        let build = serde_json::to_string(&self.build).expect("structs and maps of strings are always JSON");
+        if build.len() > MAX_BUILD_BYTES {
+            return Err(OutboxError::TooLarge { build: self.build.id, bytes: build.len() });
+        }
+        Ok(build)
+    }
 }
 
 /// What the outbox answers for an event.
@@ -54,7 +74,9 @@ pub struct Backlog {
 /// - `record` gives each fresh event the next `seq` of this publisher's epoch, in the order of the batch, without gaps,
 ///   and answers Ok only when all of it is durable: it then survives `kill -9` and a power cut. A repeated key answers
 ///   with the place and build of the first.
-/// - A batch is recorded whole or not at all. When it would pass the bound, nothing is recorded ([`OutboxError::Full`]).
+/// - A batch is recorded whole or not at all. A build larger than [`MAX_BUILD_BYTES`] is refused
+///   ([`OutboxError::TooLarge`]), and so is a batch that would pass the bound on what is pending
+///   ([`OutboxError::Full`]).
 /// - `pending` gives what is not marked published, oldest first, starting after a `seq`; it changes nothing.
 /// - `published` marks everything up to and with a `seq`; repeating it is harmless.
 /// - Opening after a crash finds every acknowledged event; a torn tail of unacknowledged ones is dropped and told.
@@ -113,6 +135,14 @@ pub enum OutboxError {
     /// An event key is empty or too long: nothing was recorded.
     #[error("an event key has 1 to {MAX_EVENT_KEY_BYTES} bytes; nothing was recorded")]
     InvalidKey,
+    /// A build is larger than [`MAX_BUILD_BYTES`]: nothing was recorded. Refuse the event to its sender.
+    #[error("the build {build} has {bytes} bytes as JSON, more than {MAX_BUILD_BYTES}; nothing was recorded")]
+    TooLarge {
+        /// The build.
+        build: BuildId,
+        /// Its bytes as JSON.
+        bytes: usize,
+    },
     /// A build id was recorded before under another key: nothing was recorded. Give each build an id of its own.
     #[error("the build id {0} was recorded before under another event key; nothing was recorded")]
     BuildIdTaken(BuildId),
@@ -134,6 +164,7 @@ impl OutboxError {
             OutboxError::Unknown(_) => Effect::Unknown,
             OutboxError::Full { .. }
             | OutboxError::InvalidKey
+            | OutboxError::TooLarge { .. }
             | OutboxError::BuildIdTaken(_)
             | OutboxError::Unavailable(_)
             | OutboxError::Corrupt(_) => Effect::None,

@@ -1,24 +1,13 @@
 //! The port of the broker between the API side and the scheduler side.
 
-use std::fmt::Debug;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 
+use super::dead_letters::DeadLetters;
 use super::error::{Effect, Source};
-use crate::model::{Build, Place, Timestamp};
-
-/// What travels from the outbox through the queue to the ledger: a whole build and its place in the order.
-///
-/// The build's id is the message's id: every queue deduplicates by it where it can, and the ledger always does.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Message {
-    /// Where its event stands in its publisher's order.
-    pub place: Place,
-    /// The build.
-    pub build: Build,
-}
+use super::message::Message;
+use crate::model::Timestamp;
 
 /// A message that the queue handed out and waits to hear about.
 #[derive(Clone, Debug)]
@@ -44,6 +33,8 @@ pub struct Depth {
     pub unacked: u64,
     /// When the oldest of them was published, where the backend can tell.
     pub oldest: Option<Timestamp>,
+    /// Dead letters, which wait for a person.
+    pub dead: u64,
 }
 
 /// What a queue can do beyond the contract.
@@ -58,6 +49,8 @@ pub struct QueueCapabilities {
     pub durable: bool,
     /// After [`Queue::receive`], how long until an unacked message is handed out again.
     pub redelivery_after: Duration,
+    /// After how many deliveries without an ack a message becomes a dead letter. `None`: never.
+    pub max_deliveries: Option<u32>,
 }
 
 /// A broker: small messages in, each handed out at least once.
@@ -69,9 +62,14 @@ pub struct QueueCapabilities {
 ///   ones may come later than their successors: order is judged at admit, by [`Place`].
 /// - A delivery that is neither acked nor nacked within `redelivery_after`, or whose consumer is lost, is handed out
 ///   again, to this or another consumer.
+/// - A message that cannot be read, or was handed out [`max_deliveries`](QueueCapabilities::max_deliveries) times without an
+///   ack, becomes a [dead letter](DeadLetters) instead of being handed out; the others go on.
+/// - A queue that lost its connection finds its way back by itself, for as long as it takes; calls fail meanwhile, each
+///   within a bound of time.
 /// - A queue does not fence: `ack` can be Ok for a delivery that was meanwhile handed out again. So the caller writes to
 ///   the ledger first and acks afterwards; an ack that is lost costs a duplicate, which the ledger absorbs.
 /// - Every call can be dropped at any await point; messages of a dropped `receive` are handed out again.
+/// - Any message of at most [`MAX_MESSAGE_BYTES`](super::MAX_MESSAGE_BYTES) is taken.
 ///
 /// # Why this way
 /// Brokers end long deliveries (RabbitMQ closes the channel after 30 minutes) and accept late acks, so none can hold a
@@ -87,7 +85,7 @@ pub struct QueueCapabilities {
 /// | NATS JetStream | publish with message id, every PubAck awaited | pull consumer, `ack_wait` | the reply subject |
 /// | RabbitMQ | publisher confirms, mandatory, returned = failed | prefetch, lost channel | connection generation and tag |
 #[async_trait]
-pub trait Queue: Debug + Send + Sync + 'static {
+pub trait Queue: DeadLetters {
     /// What this queue can do beyond the contract.
     fn capabilities(&self) -> QueueCapabilities;
 
@@ -132,6 +130,12 @@ pub enum QueueError {
         /// Its bound.
         limit: u64,
     },
+    /// A breaker in front of it is open: nothing was sent. Try again after that time.
+    #[error("the queue failed too often and is left alone for {retry_after:?}; nothing was stored")]
+    Paused {
+        /// When a next try may be let through.
+        retry_after: Duration,
+    },
     /// It cannot be reached, or refused: nothing happened. Try later.
     #[error("the queue is not available; nothing was stored")]
     Unavailable(#[source] Source),
@@ -148,7 +152,10 @@ impl QueueError {
     pub fn effect(&self) -> Effect {
         match self {
             QueueError::Unknown(_) => Effect::Unknown,
-            QueueError::Full { .. } | QueueError::Unavailable(_) | QueueError::Corrupt(_) => Effect::None,
+            QueueError::Full { .. }
+            | QueueError::Paused { .. }
+            | QueueError::Unavailable(_)
+            | QueueError::Corrupt(_) => Effect::None,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::error::Error;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
@@ -15,15 +16,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::calls::{Answer, Caller};
 use super::clearing::Clearing;
+use super::door::{self, Door};
 use super::figures;
 use super::handle::{CancelAnswer, Request, Status};
 use super::lease;
 use super::patience::End;
 use super::sources::{self, News};
-use crate::engine::{Action, Effects, Engine, Input, Sequencer};
+use crate::engine::{Action, Effects, Engine, Input};
 use crate::model::{Change, ExecutorName, Rank, Timestamp};
 use crate::policy::Policy;
-use crate::port::{Admission, Batch, Delivery, ExecutorEvent, Notice, Order};
+use crate::port::{Admission, Batch, ExecutorEvent, Notice, Order};
 
 /// How many builds are restored at once.
 const RESTORE_PAGE: usize = 1_000;
@@ -31,7 +33,7 @@ const RESTORE_PAGE: usize = 1_000;
 pub(super) struct Leader {
     caller: Arc<Caller>,
     engine: Engine,
-    sequencer: Sequencer<Delivery>,
+    door: Door,
     effects: Effects,
     replies: Vec<Reply>,
     batches: u64,
@@ -77,7 +79,7 @@ impl Leader {
         let config = &caller.config;
         let mut leader = Leader {
             engine: Engine::new(config.engine.clone(), policy),
-            sequencer: Sequencer::new(config.sequencer.clone(), []),
+            door: Door::new(config.sequencer.clone(), Duration::ZERO, []),
             caller: caller.clone(),
             effects: Effects::default(),
             replies: Vec::new(),
@@ -122,7 +124,8 @@ impl Leader {
         let ledger = &caller.ports.ledger;
         let cursors = caller.patiently(|| ledger.cursors()).await?;
         let places = cursors.into_iter().map(|cursor| cursor.last);
-        self.sequencer = Sequencer::new(self.caller.config.sequencer.clone(), places);
+        let redelivery_after = caller.ports.queue.capabilities().redelivery_after;
+        self.door = Door::new(caller.config.sequencer.clone(), redelivery_after, places);
         let executors = &caller.ports.executors;
         for (executor, port) in executors {
             let slots = port.capabilities().slots;
@@ -148,7 +151,7 @@ impl Leader {
         compare.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.start_calls();
-            let due = sleep_until_due(self.engine.deadline(), self.sequencer.deadline(), self.now());
+            let due = sleep_until_due(self.engine.deadline(), self.door.deadline(), self.now());
             let woken = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => Woken::Shutdown,
@@ -181,10 +184,12 @@ impl Leader {
             self.take(more)?;
         }
         self.admit_ready().await?;
+        self.give_back_surplus();
         self.commit().await?;
-        figures::of_turn(self.engine.stats(), self.sequencer.held(), self.sequencer.gaps());
+        figures::of_turn(self.engine.stats(), self.door.held(), self.door.gaps());
         let config = &self.caller.config;
-        let room = self.engine.open_builds() + self.sequencer.held() < config.max_open_builds;
+        let room = self.engine.open_builds() + self.door.held() < config.max_open_builds;
+        let room = self.door.is_open(self.caller.ports.clock.now()) && room;
         self.open.send_if_modified(|open| std::mem::replace(open, room) != room);
         Ok(())
     }
@@ -199,10 +204,7 @@ impl Leader {
             Woken::Request(request) => self.requested(request),
             Woken::News(News::Deliveries(deliveries)) => {
                 let now = self.now();
-                for delivery in deliveries {
-                    let place = delivery.message.place.clone();
-                    self.sequencer.offer(&place, delivery, now);
-                }
+                self.door.take(deliveries, now);
             }
             Woken::News(News::Event(executor, ExecutorEvent::Observed(observed))) => {
                 self.step(Input::Observed { executor, observed });
@@ -268,8 +270,8 @@ impl Leader {
                 let _ = reply.send(Status {
                     epoch: self.caller.lease.epoch,
                     engine: self.engine.stats(),
-                    held: self.sequencer.held(),
-                    gaps: self.sequencer.gaps(),
+                    held: self.door.held(),
+                    gaps: self.door.gaps(),
                     calls: self.calls.len() + self.actions.len() + self.clearing.waiting(),
                 });
             }
@@ -278,12 +280,11 @@ impl Leader {
 
     /// Admits the messages whose turn it is: first into the ledger, then acked, then into the engine.
     async fn admit_ready(&mut self) -> Result<(), End> {
-        let ready = self.sequencer.ready(self.now());
-        if ready.is_empty() {
+        let now = self.now();
+        let (receipts, messages) = self.door.ready(now);
+        if messages.is_empty() {
             return Ok(());
         }
-        let (receipts, messages): (Vec<_>, Vec<_>) =
-            ready.into_iter().map(|delivery| (delivery.receipt, delivery.message)).unzip();
         let caller = self.caller.clone();
         let (ledger, epoch) = (&caller.ports.ledger, caller.lease.epoch);
         let admissions = caller.patiently(|| ledger.admit(epoch, &messages)).await?;
@@ -292,15 +293,18 @@ impl Leader {
                 self.step(Input::Admitted { build: Arc::new(message.build), rank });
             }
         }
-        let (queue, deadline) = (caller.ports.queue.clone(), caller.config.call_deadline);
-        self.calls.spawn(async move {
-            // An ack that is lost costs a duplicate, which the ledger absorbs.
-            if let Ok(Err(error)) = tokio::time::timeout(deadline, queue.ack(&receipts)).await {
-                tracing::warn!(error = &error as &dyn Error, "deliveries were not acked; they will come again");
-            }
-            Answer::Nothing
-        });
+        self.calls.spawn(door::ack(caller.ports.queue.clone(), receipts, caller.config.call_deadline));
         Ok(())
+    }
+
+    /// Gives back what waits for an earlier message beyond the bound.
+    fn give_back_surplus(&mut self) {
+        let now = self.now();
+        let surplus = self.door.surplus(now);
+        if !surplus.is_empty() {
+            let (queue, deadline) = (self.caller.ports.queue.clone(), self.caller.config.call_deadline);
+            self.calls.spawn(door::give_back(queue, surplus, deadline));
+        }
     }
 
     /// Makes the changes durable, then lets everything happen that waited for that.
@@ -400,8 +404,8 @@ async fn forever(source: impl Future<Output = ()>) {
     std::future::pending().await
 }
 
-async fn sleep_until_due(engine: Option<Timestamp>, sequencer: Option<Timestamp>, now: Timestamp) {
-    match engine.into_iter().chain(sequencer).min() {
+async fn sleep_until_due(engine: Option<Timestamp>, door: Option<Timestamp>, now: Timestamp) {
+    match engine.into_iter().chain(door).min() {
         Some(due) => tokio::time::sleep(due.since(now)).await,
         None => std::future::pending().await,
     }

@@ -14,6 +14,7 @@
 mod calls;
 mod clearing;
 mod config;
+mod door;
 mod figures;
 mod handle;
 mod leader;

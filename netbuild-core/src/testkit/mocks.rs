@@ -28,17 +28,25 @@ use crate::model::{
     ProjectId, PublisherId, Rank, Report, Route, SecretRef, Timestamp,
 };
 use crate::port::{
-    Activation, Admission, AttemptControl, Backlog, Batch, BuildQuery, Cursor, Delivery, Deploy, Depth, Event,
-    Executor, ExecutorCapabilities, ExecutorError, ExecutorEvent, Heartbeat, History, Lead, LeaderLease, Ledger,
-    LedgerError, Listing, LogChunk, LogStore, LogStoreError, Message, NotLeading, Notice, Observer, Order, Outbox,
-    OutboxError, Queue, QueueCapabilities, QueueError, Receipt, Recorded, Router, Secrets, SecretsError, StartError,
-    StartRequest, Started,
+    Activation, Admission, AttemptControl, Backlog, Batch, BuildQuery, Cursor, DeadLetter, DeadLetterId, DeadLetters,
+    Delivery, Deploy, Depth, Event, Executor, ExecutorCapabilities, ExecutorError, ExecutorEvent, Heartbeat, History,
+    Lead, LeaderLease, Ledger, LedgerError, Listing, LogChunk, LogStore, LogStoreError, Message, NotLeading, Notice,
+    Observer, Order, Outbox, OutboxError, Queue, QueueCapabilities, QueueError, Receipt, Recorded, Router, Secrets,
+    SecretsError, StartError, StartRequest, Started,
 };
 
 mock! {
-    /// A mock of [`Queue`].
+    /// A mock of [`Queue`], with [`DeadLetters`].
     #[derive(Debug)]
     pub Queue {}
+
+    #[async_trait]
+    impl DeadLetters for Queue {
+        async fn bury(&self, receipts: &[Receipt], reason: &str) -> Result<(), QueueError>;
+        async fn dead_letters(&self, max: usize) -> Result<Vec<DeadLetter>, QueueError>;
+        async fn redrive(&self, ids: &[DeadLetterId]) -> Result<u64, QueueError>;
+        async fn discard(&self, ids: &[DeadLetterId]) -> Result<u64, QueueError>;
+    }
 
     #[async_trait]
     impl Queue for Queue {

@@ -5,4 +5,5 @@
 mod canary;
 mod flow;
 mod logs;
+mod order;
 mod world;

@@ -51,7 +51,8 @@ pub(crate) fn outbox(time: Time) -> Memory<dyn Outbox> {
 }
 
 pub(crate) fn queue(time: Time) -> Memory<dyn Queue> {
-    Memory { store: Arc::new(MemoryQueue::new(LIMIT as usize, Duration::from_secs(30), time.clock())), time }
+    let queue = MemoryQueue::new(LIMIT as usize, Duration::from_secs(30), time.clock());
+    Memory { store: Arc::new(queue.with_max_deliveries(3)), time }
 }
 
 pub(crate) fn ledger(time: Time) -> Memory<dyn Ledger> {

@@ -40,8 +40,8 @@
 //!
 //! # Durability
 //! Journal mode WAL, `synchronous=FULL`: what was answered with Ok survives `kill -9` and a power cut, as far as the disk
-//! keeps what it confirmed. What a crash tore off was never answered; SQLite drops it when the file is opened next,
-//! without a word. [`Durability`] can be lowered where a power cut may take answered calls back. One thread a store writes: concurrent callers share one commit, so many small calls cost one sync of
+//! keeps what it confirmed. What a crash tore off was never answered; it is dropped when the file is opened next, and told
+//! by a warning and by [`SqliteStore::torn_bytes`]. [`Durability`] can be lowered where a power cut may take answered calls back. One thread a store writes: concurrent callers share one commit, so many small calls cost one sync of
 //! the disk. A call that fails inside such a commit fails alone.
 //!
 //! # Answers
@@ -59,6 +59,7 @@
 //! call, the bytes of the file. The ledger keeps all builds; the file is the bound. The file never shrinks by itself, but
 //! its free pages are used again.
 
+mod dead_rows;
 mod error;
 mod file_system;
 mod handle;
@@ -76,7 +77,9 @@ mod schema;
 mod site_rows;
 mod store;
 mod thread;
-mod value;
+mod wal_tail;
+
+use crate::value;
 
 pub use error::SqliteError;
 pub use ledger::SqliteLedger;

@@ -12,6 +12,7 @@ use super::error::{SqliteError, explain_sql};
 use super::file_system::network_file_system;
 use super::options::{Durability, SqliteOptions};
 use super::schema::{self, Found, MIGRATIONS};
+use super::wal_tail::torn_bytes;
 
 /// Settings of a connection, and what SQLite says when they took effect.
 const SETTINGS: &[(&str, &str, &str)] = &[
@@ -38,7 +39,7 @@ const fn synchronous(durability: Durability) -> (&'static str, &'static str, &'s
 ///
 /// Nothing here opens the file but SQLite: on POSIX, closing any other descriptor of it would take away the locks that
 /// stores of this process have on it.
-pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<Connection, SqliteError> {
+pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<Opened, SqliteError> {
     let explain = |error| explain_sql(path.to_owned(), Arc::new(error), options);
     let is_new = !path.exists();
     let mut connection = Connection::open_with_flags(path, FLAGS).map_err(explain)?;
@@ -54,13 +55,42 @@ pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<Connection, S
             return Err(SqliteError::NewerSchema { path: path.to_owned(), found, known: schema::latest() });
         }
     }
+    let torn_bytes = torn_tail(&connection, path).map_err(explain)?;
     set(&connection, path, options)?;
     quick_check(&connection, path).map_err(explain)??;
     let before = schema::migrate(&mut connection, MIGRATIONS).map_err(explain)?;
     if before < schema::latest() {
         tracing::info!(path = %path.display(), from = before, to = schema::latest(), "schema migrated");
     }
-    Ok(connection)
+    Ok(Opened { connection, torn_bytes })
+}
+
+/// An open file.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) connection: Connection,
+    /// What a crash had torn off its log.
+    pub(super) torn_bytes: u64,
+}
+
+/// Looks for what a crash tore off, before anything is written over it, and tells it.
+fn torn_tail(connection: &Connection, path: &Path) -> rusqlite::Result<u64> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    // Under the write lock no commit of another process is under way, which would look the same.
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let torn = torn_bytes(Path::new(&log));
+    connection.execute_batch("ROLLBACK")?;
+    match &torn {
+        Ok(0) => {}
+        Ok(bytes) => tracing::warn!(
+            path = %path.display(),
+            bytes,
+            "a crash tore off a commit under way: dropped; nothing of it was ever answered with Ok"
+        ),
+        Err(error) => tracing::warn!(path = %path.display(), %error, "cannot see whether a crash tore off a commit"),
+    }
+    Ok(torn.unwrap_or(0))
 }
 
 const FLAGS: OpenFlags =
@@ -147,7 +177,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = locate(&folder.path().join("a.db")).unwrap();
         for (durability, level) in [(Durability::PowerCut, "2"), (Durability::ProcessEnd, "1")] {
-            let connection = open(&path, &SqliteOptions { durability, ..SqliteOptions::default() }).unwrap();
+            let options = SqliteOptions { durability, ..SqliteOptions::default() };
+            let connection = open(&path, &options).unwrap().connection;
             for (setting, _, wanted) in SETTINGS {
                 assert_eq!(read(&connection, setting).unwrap(), *wanted, "{setting}");
             }

@@ -14,6 +14,9 @@ pub struct SqliteOptions {
     pub queue_limit: u64,
     /// After which time an unacked message is handed out again. Default 30 s: the ledger admits within seconds.
     pub redelivery_after: Duration,
+    /// After how many deliveries without an ack a message becomes a dead letter; `None`: never. Default 100: a ledger that is
+    /// away for most of an hour buries nothing yet, a message that crashes every scheduler stops doing so within an hour.
+    pub max_deliveries: Option<u32>,
     /// How long the queue knows the id of a published message. Zero: not at all. Default 1 hour: longer than a publisher
     /// needs to come back and publish again what it had not marked.
     pub dedupe_window: Duration,
@@ -47,6 +50,7 @@ impl Default for SqliteOptions {
             event_key_age: Duration::from_secs(7 * 24 * 3600),
             queue_limit: 100_000,
             redelivery_after: Duration::from_secs(30),
+            max_deliveries: Some(100),
             dedupe_window: Duration::from_secs(3600),
             busy_timeout: Duration::from_secs(5),
             call_deadline: Duration::from_secs(10),

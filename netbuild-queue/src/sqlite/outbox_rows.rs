@@ -1,13 +1,13 @@
 //! The rows of the outbox: functions of a transaction, a time and their arguments.
 
 use netbuild_core::model::{Build, BuildId, Place, PublisherId, Timestamp};
-use netbuild_core::port::{Backlog, Event, MAX_EVENT_KEY_BYTES, Message, OutboxError, Recorded};
+use netbuild_core::port::{Backlog, Event, Message, OutboxError, Recorded};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::Stop;
 use super::options::SqliteOptions;
 use super::queue_rows;
-use super::value::{count, from_json, from_text, int, millis, time, to_json, uint};
+use super::value::{count, from_json, from_text, int, millis, time, uint};
 
 type Answer<T> = Result<T, Stop<OutboxError>>;
 
@@ -45,15 +45,13 @@ impl Rows {
         let mut last = before.last;
         let mut answers = Vec::with_capacity(batch.len());
         for event in batch {
-            if event.key.0.is_empty() || event.key.0.len() > MAX_EVENT_KEY_BYTES {
-                return Err(Stop::Refused(OutboxError::InvalidKey));
-            }
+            let build = event.checked().map_err(Stop::Refused)?;
             if let Some(first) = known(connection, event)? {
                 answers.push(first);
                 continue;
             }
             let seq = last + 1;
-            if !self.insert(connection, seq, event, now)? {
+            if !self.insert(connection, seq, event, build, now)? {
                 return Err(Stop::Refused(OutboxError::BuildIdTaken(event.build.id)));
             }
             last = seq;
@@ -69,7 +67,7 @@ impl Rows {
     }
 
     /// Whether it is new; `false` when its build id was recorded before.
-    fn insert(&self, connection: &Connection, seq: u64, event: &Event, now: Timestamp) -> Answer<bool> {
+    fn insert(&self, connection: &Connection, seq: u64, event: &Event, build: String, now: Timestamp) -> Answer<bool> {
         let insert = "INSERT INTO outbox_event (publisher, seq, account, event_key, build_id, recorded_at, build)
                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (build_id) DO NOTHING";
         let inserted = connection.prepare_cached(insert)?.execute(params![
@@ -79,7 +77,7 @@ impl Rows {
             event.key.0,
             event.build.id.to_string(),
             millis(now),
-            to_json(&event.build),
+            build,
         ])?;
         Ok(inserted == 1)
     }

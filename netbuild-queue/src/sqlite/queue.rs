@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use netbuild_core::port::{Delivery, Depth, Message, Queue, QueueCapabilities, QueueError, Receipt};
+use netbuild_core::port::{
+    DeadLetter, DeadLetterId, DeadLetters, Delivery, Depth, Message, Queue, QueueCapabilities, QueueError, Receipt,
+};
 use tokio::time::{Instant, timeout};
 
 use super::handle::Handle;
-use super::queue_rows as rows;
+use super::{dead_rows, queue_rows as rows};
 
 /// How often a waiting `receive` looks for what other processes published, and for what is due again.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -31,8 +33,15 @@ impl SqliteQueue {
         if !self.handle.read(rows::has_visible).await? {
             return Ok(Vec::new());
         }
-        let redelivery_after = self.handle.options.redelivery_after;
-        self.handle.write(move |connection, now| rows::take(connection, max, redelivery_after, now)).await
+        let take = rows::Take {
+            redelivery_after: self.handle.options.redelivery_after,
+            max_deliveries: self.handle.options.max_deliveries.unwrap_or(u32::MAX),
+        };
+        let (deliveries, buried) = self.handle.write(move |connection, now| take.take(connection, max, now)).await?;
+        for (row, reason) in buried {
+            tracing::error!(row, ?reason, "a message is a dead letter now");
+        }
+        Ok(deliveries)
     }
 }
 
@@ -45,6 +54,7 @@ impl Queue for SqliteQueue {
             dedupe_window: (!window.is_zero()).then_some(window),
             durable: true,
             redelivery_after: self.handle.options.redelivery_after,
+            max_deliveries: self.handle.options.max_deliveries,
         }
     }
 
@@ -86,5 +96,29 @@ impl Queue for SqliteQueue {
 
     async fn depth(&self) -> Result<Depth, QueueError> {
         self.handle.read(rows::depth).await
+    }
+}
+
+#[async_trait]
+impl DeadLetters for SqliteQueue {
+    async fn bury(&self, receipts: &[Receipt], reason: &str) -> Result<(), QueueError> {
+        let (receipts, reason) = (receipts.to_vec(), reason.to_owned());
+        self.handle.write(move |connection, now| dead_rows::bury_receipts(connection, &receipts, &reason, now)).await
+    }
+
+    async fn dead_letters(&self, max: usize) -> Result<Vec<DeadLetter>, QueueError> {
+        self.handle.read(move |connection, _| dead_rows::list(connection, max)).await
+    }
+
+    async fn redrive(&self, ids: &[DeadLetterId]) -> Result<u64, QueueError> {
+        let ids = ids.to_vec();
+        let moved = self.handle.write(move |connection, now| dead_rows::redrive(connection, &ids, now)).await?;
+        self.handle.queue_changed.notify_waiters();
+        Ok(moved)
+    }
+
+    async fn discard(&self, ids: &[DeadLetterId]) -> Result<u64, QueueError> {
+        let ids = ids.to_vec();
+        self.handle.write(move |connection, _| dead_rows::discard(connection, &ids)).await
     }
 }

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use netbuild_core::model::Timestamp;
-use netbuild_core::port::{Delivery, Depth, Message, QueueError, Receipt};
+use netbuild_core::port::{DeadReason, Delivery, Depth, Message, QueueError, Receipt, UnreadableMessage};
 use rusqlite::{Connection, OptionalExtension, Rows, params};
 
+use super::dead_rows;
 use super::error::Stop;
-use super::value::{count, from_json, millis, millis_after, time, to_json, uint};
+use super::value::{count, millis, millis_after, time, uint};
 
 type Answer<T> = Result<T, Stop<QueueError>>;
 
@@ -22,7 +23,7 @@ pub(super) struct Row {
 
 impl From<&Message> for Row {
     fn from(message: &Message) -> Self {
-        Row { build: *message.build.id.as_uuid().as_bytes(), message: to_json(message) }
+        Row { build: *message.build.id.as_uuid().as_bytes(), message: message.to_wire() }
     }
 }
 
@@ -35,7 +36,7 @@ pub(super) fn publish(
     now: Timestamp,
 ) -> Answer<()> {
     let fresh = insert(connection, batch, window, now)?;
-    if fresh > 0 && front::<QueueError>(connection)?.stored > limit {
+    if fresh > 0 && stored::<QueueError>(connection)? > limit {
         return Err(Stop::Refused(QueueError::Full { limit }));
     }
     Ok(())
@@ -43,18 +44,12 @@ pub(super) fn publish(
 
 /// How many messages still fit.
 pub(super) fn room<E>(connection: &Connection, limit: u64) -> Result<u64, Stop<E>> {
-    Ok(limit.saturating_sub(front::<E>(connection)?.stored))
+    Ok(limit.saturating_sub(stored::<E>(connection)?))
 }
 
-/// How much is stored, and how far it was handed out.
-struct Front {
-    stored: u64,
-    handed: i64,
-}
-
-fn front<E>(connection: &Connection) -> Result<Front, Stop<E>> {
-    let mut select = connection.prepare_cached("SELECT stored, handed FROM queue_front")?;
-    Ok(select.query_row([], |row| Ok(Front { stored: uint(row.get(0)?), handed: row.get(1)? }))?)
+/// How many messages are stored.
+fn stored<E>(connection: &Connection) -> Result<u64, Stop<E>> {
+    Ok(uint(connection.prepare_cached("SELECT stored FROM queue_front")?.query_row([], |row| row.get(0))?))
 }
 
 /// Stores messages whose ids are not known; answers how many that were.
@@ -94,57 +89,99 @@ pub(super) fn has_visible(connection: &Connection, now: Timestamp) -> Answer<boo
     Ok(connection.prepare_cached(select)?.query_row([millis(now)], |row| row.get(0))?)
 }
 
-/// Hands out at most `max` messages, those published first before the others.
-pub(super) fn take(
-    connection: &Connection,
-    max: usize,
-    redelivery_after: Duration,
-    now: Timestamp,
-) -> Answer<Vec<Delivery>> {
-    let visible_at = millis_after(now, redelivery_after);
-    // Those that are due again were published before those that were never handed out.
-    let mut deliveries = take_again(connection, max, visible_at, now)?;
-    let left = max - deliveries.len();
-    deliveries.extend(take_first(connection, left, visible_at)?);
-    Ok(deliveries)
+/// How messages are handed out.
+pub(super) struct Take {
+    pub(super) redelivery_after: Duration,
+    pub(super) max_deliveries: u32,
 }
 
-/// Hands out what was handed out before and is due again.
-fn take_again(connection: &Connection, max: usize, visible_at: i64, now: Timestamp) -> Answer<Vec<Delivery>> {
-    let select = "SELECT id, deliveries + 1, message FROM queue_handed JOIN queue_message USING (id)
-                  WHERE visible_at <= ?1 ORDER BY id LIMIT ?2";
-    let taken = deliveries(connection.prepare_cached(select)?.query(params![millis(now), count(max)])?)?;
-    let update = "UPDATE queue_handed SET visible_at = ?2, held = 1, deliveries = deliveries + 1 WHERE id = ?1";
-    let mut update = connection.prepare_cached(update)?;
-    for (id, _) in &taken {
-        update.execute(params![id, visible_at])?;
+/// A message that was not handed out but buried: its row, and why.
+pub(super) type Buried = (i64, DeadReason);
+
+/// What is about to be handed out: its row, how often it was before, and its text.
+struct Candidate {
+    id: i64,
+    handed_out: u32,
+    message: Result<Message, UnreadableMessage>,
+}
+
+impl Take {
+    /// Hands out at most `max` messages, those published first before the others. What is dead is buried on the way.
+    pub(super) fn take(
+        &self,
+        connection: &Connection,
+        max: usize,
+        now: Timestamp,
+    ) -> Answer<(Vec<Delivery>, Vec<Buried>)> {
+        let visible_at = millis_after(now, self.redelivery_after);
+        let insert = "INSERT INTO queue_handed VALUES (?1, ?2, 1, ?3)
+                      ON CONFLICT (id) DO UPDATE SET visible_at = ?2, held = 1, deliveries = ?3";
+        let mut insert = connection.prepare_cached(insert)?;
+        let (mut deliveries, mut buried) = (Vec::new(), Vec::new());
+        loop {
+            let buried_before = buried.len();
+            for candidate in candidates(connection, max - deliveries.len(), now)? {
+                match self.judge(candidate) {
+                    Ok((id, delivery)) => {
+                        insert.execute(params![id, visible_at, delivery.deliveries])?;
+                        deliveries.push(delivery);
+                    }
+                    Err((id, handed_out, reason)) => {
+                        dead_rows::bury(connection, id, handed_out, &reason, now)?;
+                        buried.push((id, reason));
+                    }
+                }
+            }
+            // What was buried left its place to others.
+            if buried.len() == buried_before {
+                return Ok((deliveries, buried));
+            }
+        }
     }
-    Ok(taken.into_iter().map(|(_, delivery)| delivery).collect())
-}
 
-/// Hands out what was never handed out.
-fn take_first(connection: &Connection, max: usize, visible_at: i64) -> Answer<Vec<Delivery>> {
-    let handed = front::<QueueError>(connection)?.handed;
-    let select = "SELECT id, 1, message FROM queue_message WHERE id > ?1 ORDER BY id LIMIT ?2";
-    let taken = deliveries(connection.prepare_cached(select)?.query(params![handed, count(max)])?)?;
-    let Some((last, _)) = taken.last() else { return Ok(Vec::new()) };
-    connection.prepare_cached("UPDATE queue_front SET handed = ?1")?.execute([last])?;
-    let mut insert = connection.prepare_cached("INSERT INTO queue_handed VALUES (?1, ?2, 1, 1)")?;
-    for (id, _) in &taken {
-        insert.execute(params![id, visible_at])?;
+    fn judge(&self, candidate: Candidate) -> Result<(i64, Delivery), (i64, u32, DeadReason)> {
+        let Candidate { id, handed_out, message } = candidate;
+        if handed_out >= self.max_deliveries {
+            return Err((id, handed_out, DeadReason::TooManyDeliveries));
+        }
+        let message = message.map_err(|error| (id, handed_out, DeadReason::Unreadable(error.to_string())))?;
+        let deliveries = handed_out + 1;
+        Ok((id, Delivery { message, receipt: receipt(id, deliveries), deliveries }))
     }
-    Ok(taken.into_iter().map(|(_, delivery)| delivery).collect())
 }
 
-/// Reads ids, delivery numbers and messages.
-fn deliveries(mut rows: Rows<'_>) -> Answer<Vec<(i64, Delivery)>> {
-    let mut deliveries = Vec::new();
+/// What is due: first what was handed out before, for it was published before what never was.
+fn candidates(connection: &Connection, max: usize, now: Timestamp) -> Answer<Vec<Candidate>> {
+    let again = "SELECT id, deliveries, message FROM queue_handed JOIN queue_message USING (id)
+                 WHERE visible_at <= ?1 ORDER BY id LIMIT ?2";
+    let mut due = read(connection.prepare_cached(again)?.query(params![millis(now), count(max)])?)?;
+    if due.len() < max {
+        let first = "SELECT id, 0, message FROM queue_message
+                     WHERE id > (SELECT handed FROM queue_front) ORDER BY id LIMIT ?1";
+        let fresh = read(connection.prepare_cached(first)?.query([count(max - due.len())])?)?;
+        if let Some(last) = fresh.last() {
+            connection.prepare_cached("UPDATE queue_front SET handed = ?1")?.execute([last.id])?;
+        }
+        due.extend(fresh);
+    }
+    Ok(due)
+}
+
+fn read(mut rows: Rows<'_>) -> Answer<Vec<Candidate>> {
+    let mut candidates = Vec::new();
     while let Some(row) = rows.next()? {
-        let (id, times): (i64, u32) = (row.get(0)?, row.get(1)?);
-        let message = from_json("queue_message.message", row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?)?;
-        deliveries.push((id, Delivery { message, receipt: receipt(id, times), deliveries: times }));
+        let bytes = row.get_ref(2)?.as_bytes().map_err(rusqlite::Error::from)?;
+        candidates.push(Candidate { id: row.get(0)?, handed_out: row.get(1)?, message: Message::from_wire(bytes) });
     }
-    Ok(deliveries)
+    Ok(candidates)
+}
+
+/// The row and delivery number of a receipt that is still good.
+pub(super) fn good(connection: &Connection, receipt: &Receipt) -> Answer<Option<(i64, u32)>> {
+    let Some((id, times)) = parse(receipt) else { return Ok(None) };
+    let select = "SELECT id, deliveries FROM queue_handed WHERE id = ?1 AND deliveries = ?2 AND held = 1";
+    let row = connection.prepare_cached(select)?.query_row(params![id, times], |row| Ok((row.get(0)?, row.get(1)?)));
+    Ok(row.optional()?)
 }
 
 /// Forgets the messages of good receipts.
@@ -178,8 +215,8 @@ pub(super) fn depth(connection: &Connection, now: Timestamp) -> Answer<Depth> {
     let unacked = uint(connection.prepare_cached(select)?.query_row([millis(now)], |row| row.get(0))?);
     let select = "SELECT published_at FROM queue_message ORDER BY id LIMIT 1";
     let oldest = connection.prepare_cached(select)?.query_row([], |row| row.get(0)).optional()?;
-    let ready = front::<QueueError>(connection)?.stored.saturating_sub(unacked);
-    Ok(Depth { ready, unacked, oldest: oldest.map(time) })
+    let ready = stored::<QueueError>(connection)?.saturating_sub(unacked);
+    Ok(Depth { ready, unacked, oldest: oldest.map(time), dead: dead_rows::dead(connection)? })
 }
 
 fn receipt(id: i64, deliveries: u32) -> Receipt {

@@ -50,6 +50,15 @@ CREATE TABLE queue_handed (
     deliveries INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX queue_handed_visible ON queue_handed (visible_at, held);
+-- What is not handed out any more, as it was stored: it may be no message.
+CREATE TABLE queue_dead (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    body       BLOB NOT NULL,
+    kind       TEXT NOT NULL, -- unreadable, deliveries or buried
+    reason     TEXT NOT NULL,
+    deliveries INTEGER NOT NULL,
+    died_at    INTEGER NOT NULL
+) STRICT;
 CREATE TABLE queue_seen (
     build_id     BLOB PRIMARY KEY,
     published_at INTEGER NOT NULL

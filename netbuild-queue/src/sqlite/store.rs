@@ -12,7 +12,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use super::error::SqliteError;
 use super::handle::{Handle, WAITING};
 use super::ledger::SqliteLedger;
-use super::open;
+use super::open::{self, Opened};
 use super::options::SqliteOptions;
 use super::outbox::SqliteOutbox;
 use super::queue::SqliteQueue;
@@ -25,6 +25,7 @@ use super::thread::Worker;
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
     handle: Arc<Handle>,
+    torn_bytes: u64,
 }
 
 impl SqliteStore {
@@ -54,8 +55,8 @@ impl SqliteStore {
                 let found = open::locate(&path).and_then(|path| Ok((open::open(&path, &options)?, path)));
                 match found {
                     // When nobody waits any more, the connection goes and closes the file.
-                    Ok((connection, path)) => {
-                        if opened.send(Ok(path)).is_ok() {
+                    Ok((Opened { connection, torn_bytes }, path)) => {
+                        if opened.send(Ok((path, torn_bytes))).is_ok() {
                             Worker { connection, clock, orders: receiver, commits }.run();
                         }
                     }
@@ -66,10 +67,16 @@ impl SqliteStore {
         };
         let thread = thread::Builder::new().name("netbuild-sqlite".to_owned()).spawn(work);
         let thread = Mutex::new(Some(thread.map_err(|error| failed(Arc::new(error)))?));
-        let path = answer.await.map_err(|error| failed(Arc::new(error)))??;
+        let (path, torn_bytes) = answer.await.map_err(|error| failed(Arc::new(error)))??;
         let queue_changed = Notify::new();
         let handle = Handle { path, options, orders, commits, queue_changed, ended, thread };
-        Ok(SqliteStore { handle: Arc::new(handle) })
+        Ok(SqliteStore { handle: Arc::new(handle), torn_bytes })
+    }
+
+    /// How many bytes of a commit that was under way at a crash were dropped when the file was opened. Nothing of them was
+    /// ever answered with Ok: every accepted event is there.
+    pub fn torn_bytes(&self) -> u64 {
+        self.torn_bytes
     }
 
     /// The outbox of a publisher. Processes that share the file and name the same publisher share one order.

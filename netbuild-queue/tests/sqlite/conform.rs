@@ -59,7 +59,7 @@ async fn in_file<P: ?Sized + PortOf>() -> InFile<P> {
 }
 
 fn options() -> SqliteOptions {
-    SqliteOptions { outbox_limit: LIMIT, queue_limit: LIMIT, ..SqliteOptions::default() }
+    SqliteOptions { outbox_limit: LIMIT, queue_limit: LIMIT, max_deliveries: Some(3), ..SqliteOptions::default() }
 }
 
 #[async_trait]
@@ -90,15 +90,24 @@ impl<P: ?Sized + PortOf + Send + Sync> Subject<P> for InFile<P> {
         self.folder = folder;
         true
     }
+
+    async fn inject(&mut self, bytes: &[u8]) -> bool {
+        let file = rusqlite::Connection::open(self.folder.file()).unwrap();
+        let text = std::str::from_utf8(bytes).unwrap();
+        file.execute("INSERT INTO queue_message (published_at, message) VALUES (0, ?1)", [text]).unwrap();
+        file.execute("UPDATE queue_front SET stored = stored + 1", []).unwrap();
+        true
+    }
 }
 
 fn wal(folder: &Folder) -> PathBuf {
     folder.file().with_extension("db-wal")
 }
 
+/// A store with bounds that keeps what it has skips nothing, but what is for stores behind a network.
 fn assert_conforms(report: &Report) {
     report.assert_all_passed();
-    assert_eq!(report.skipped, [], "a store with bounds that keeps what it has skips nothing");
+    assert!(report.skipped.iter().all(|(_, reason)| reason == "there is no connection to break"), "{report:?}");
 }
 
 #[tokio::test]

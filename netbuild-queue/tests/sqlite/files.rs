@@ -218,3 +218,31 @@ async fn opening_a_file_again_keeps_the_locks_on_it() {
     assert_eq!(locks(), before);
     drop((first, second));
 }
+
+#[tokio::test]
+async fn an_outbox_with_a_torn_tail_opens_and_tells_what_it_dropped() {
+    let folder = Folder::new();
+    let store = open(&folder.file()).await;
+    assert_eq!(store.torn_bytes(), 0);
+    let outbox = store.outbox(publisher("api")).await.unwrap();
+    outbox.record(&events(1..=3)).await.unwrap();
+    let log = folder.file().with_extension("db-wal");
+    let accepted = fs::metadata(&log).unwrap().len();
+    outbox.record(&events(4..=6)).await.unwrap();
+    let whole = fs::metadata(&log).unwrap().len();
+    assert!(whole > accepted);
+    // Where a crash may cut the second commit off, from its first byte that tells to its last but one.
+    for cut in [accepted + 24, accepted + 25, (accepted + whole) / 2, whole - 1] {
+        let torn = Folder::new();
+        fs::copy(folder.file(), torn.file()).unwrap();
+        fs::write(torn.file().with_extension("db-wal"), &fs::read(&log).unwrap()[..cut as usize]).unwrap();
+        let store = open(&torn.file()).await;
+        assert_eq!(store.torn_bytes(), cut - accepted, "cut at {cut}");
+        let outbox = store.outbox(publisher("api")).await.unwrap();
+        let seqs: Vec<u64> = outbox.pending(0, 10).await.unwrap().iter().map(|message| message.place.seq).collect();
+        assert_eq!(seqs, [1, 2, 3], "cut at {cut}: all that was accepted, and nothing else");
+        assert_eq!(outbox.record(&events(4..=4)).await.unwrap()[0].place.seq, 4);
+        store.close().await;
+        assert_eq!(open(&torn.file()).await.torn_bytes(), 0, "told once");
+    }
+}

@@ -8,7 +8,9 @@ use futures_util::future::join_all;
 use super::report::Report;
 use super::suite::{self, Case, Stop, Subject, check, equal, list, reopen};
 use crate::model::BuildId;
-use crate::port::{Event, EventKey, MAX_EVENT_KEY_BYTES, Message, Outbox, OutboxError, Recorded};
+use crate::port::{
+    Event, EventKey, MAX_BUILD_BYTES, MAX_EVENT_KEY_BYTES, MAX_MESSAGE_BYTES, Message, Outbox, OutboxError, Recorded,
+};
 use crate::testkit::fixtures::{build, event};
 
 /// Runs all cases, each against a fresh outbox.
@@ -26,6 +28,7 @@ pub fn cases() -> Vec<Case<dyn Outbox>> {
         a_published_event_is_still_known,
         equal_keys_of_two_accounts_are_two_events,
         an_invalid_key_refuses_the_whole_batch,
+        a_build_that_is_too_large_refuses_the_whole_batch,
         a_build_id_under_another_key_refuses_the_whole_batch,
         a_batch_past_the_bound_is_refused_whole,
         a_full_outbox_knows_repeated_events_and_takes_more_once_published,
@@ -116,6 +119,20 @@ async fn equal_keys_of_two_accounts_are_two_events(subject: Outboxes<'_>) -> Res
     let recorded = outbox.record(&[ours, theirs]).await?;
     check(recorded.iter().all(|recorded| recorded.fresh), "equal keys of two accounts are two events")?;
     equal(seqs(&recorded), vec![1, 2], "each of the two has a place of its own")
+}
+
+async fn a_build_that_is_too_large_refuses_the_whole_batch(subject: Outboxes<'_>) -> Result<(), Stop> {
+    let outbox = subject.store();
+    let mut large = event(build("acme", "site", 2));
+    let room = MAX_BUILD_BYTES - serde_json::to_string(&large.build).map_or(0, |json| json.len());
+    large.build.spec.command.push_str(&"x".repeat(room + 1));
+    let answer = outbox.record(&[event(build("acme", "site", 1)), large.clone()]).await;
+    check(matches!(answer, Err(OutboxError::TooLarge { .. })), "a build past the bound is refused")?;
+    equal(outbox.backlog().await?.count, 0, "with the whole batch")?;
+    large.build.spec.command.pop();
+    outbox.record(&[large]).await?;
+    let longest = outbox.pending(0, 10).await?.first().map_or(0, |message| message.to_wire().len());
+    check((1..=MAX_MESSAGE_BYTES).contains(&longest), "one at the bound is recorded and fits into a message")
 }
 
 async fn an_invalid_key_refuses_the_whole_batch(subject: Outboxes<'_>) -> Result<(), Stop> {

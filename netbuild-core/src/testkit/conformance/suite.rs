@@ -32,6 +32,24 @@ pub trait Subject<P: ?Sized + Send + Sync>: Send {
     /// keeps nothing.
     async fn reopen(&mut self) -> bool;
 
+    /// Breaks every connection between this store and its server, at once and without a word; new ones can be made.
+    /// `false`, and nothing done, when there is none that it could break.
+    async fn cut(&mut self) -> bool {
+        false
+    }
+
+    /// Breaks the connection that the store writes to once so many more bytes went towards the server, in the middle of
+    /// what is sent; new ones can be made. `false`, and nothing done, when there is none that it could break.
+    async fn cut_after(&mut self, _bytes: u64) -> bool {
+        false
+    }
+
+    /// Puts bytes into a queue as if they had been published, past the adapter. `false`, and nothing done, when there is no
+    /// way to.
+    async fn inject(&mut self, _bytes: &[u8]) -> bool {
+        false
+    }
+
     /// The suite's measure of time: leases and delays are a few of it. Where [`pass`](Self::pass) sleeps it should be
     /// short, but at least 100 ms and long against the time of one call: a case takes up to 20 of it, and fails when it
     /// takes more than a minute of tokio's time.

@@ -33,6 +33,22 @@ pub(crate) trait Faulty: Sized + Send + Sync {
 
     /// The process ended and the store was opened again.
     fn reopened(&self);
+
+    /// Breaks the connection: at once, or in the middle of the next batch.
+    fn cut(&self, _when: Cut) -> bool {
+        false
+    }
+
+    /// Foreign bytes were put into it.
+    fn inject(&self, _bytes: &[u8]) -> bool {
+        false
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Cut {
+    Now,
+    InTheNextBatch,
 }
 
 struct Planted<F> {
@@ -68,6 +84,18 @@ impl<F: Faulty> Subject<F::Port> for Planted<F> {
     async fn reopen(&mut self) -> bool {
         self.store.reopened();
         true
+    }
+
+    async fn cut(&mut self) -> bool {
+        self.store.cut(Cut::Now)
+    }
+
+    async fn cut_after(&mut self, _bytes: u64) -> bool {
+        self.store.cut(Cut::InTheNextBatch)
+    }
+
+    async fn inject(&mut self, bytes: &[u8]) -> bool {
+        self.store.inject(bytes)
     }
 }
 

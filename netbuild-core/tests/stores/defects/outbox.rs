@@ -22,6 +22,7 @@ pub(crate) enum Fault {
     ForgetsKeysWhenPublished,
     IgnoresTenants,
     TakesAnyKey,
+    CutsLargeBuilds,
     TakesAnyBuildId,
     RecordsOneByOne,
     HasNoBound,
@@ -55,6 +56,7 @@ async fn every_outbox_case_finds_its_defects() {
         ("a_published_event_is_still_known", &[ForgetsKeysWhenPublished]),
         ("equal_keys_of_two_accounts_are_two_events", &[IgnoresTenants]),
         ("an_invalid_key_refuses_the_whole_batch", &[TakesAnyKey, RecordsOneByOne]),
+        ("a_build_that_is_too_large_refuses_the_whole_batch", &[CutsLargeBuilds, RecordsOneByOne]),
         ("a_build_id_under_another_key_refuses_the_whole_batch", &[TakesAnyBuildId, RecordsOneByOne]),
         ("a_batch_past_the_bound_is_refused_whole", &[HasNoBound, RecordsOneByOne]),
         (
@@ -125,6 +127,7 @@ impl FaultyOutbox {
                 Some(ForgetsKeysInABatch) => event.key.0.insert_str(0, &format!("{n} ")),
                 Some(IgnoresTenants) => event.build.account = fixtures::account("any"),
                 Some(TakesAnyKey) => event.key = EventKey(format!("any {n}")),
+                Some(CutsLargeBuilds) => event.build.spec.command.truncate(1_000),
                 Some(TakesAnyBuildId) => {
                     notes.salt += 1;
                     event.build.id = fixtures::build_id(1_000 + notes.salt);

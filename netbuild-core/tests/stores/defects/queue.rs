@@ -7,11 +7,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use netbuild_core::memory::MemoryQueue;
 use netbuild_core::model::{BuildId, Timestamp};
-use netbuild_core::port::{Delivery, Depth, Message, Queue, QueueCapabilities, QueueError, Receipt};
+use netbuild_core::port::{
+    DeadBody, DeadLetter, DeadLetterId, DeadLetters, DeadReason, Delivery, Depth, Message, Queue, QueueCapabilities,
+    QueueError, Receipt,
+};
 use netbuild_core::testkit::ManualClock;
 use netbuild_core::testkit::conformance::queue;
 
-use super::{Faulty, every_case_finds_its_defects};
+use super::{Cut, Faulty, every_case_finds_its_defects};
 use crate::memory::LIMIT;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,6 +47,31 @@ pub(crate) enum Fault {
     ForgetsOnReopen,
     ForgetsUnackedOnReopen,
     ForgetsAcksOnReopen,
+    MixesCallers,
+    BuriesNothing,
+    BuryAcks,
+    BuriesWithoutReason,
+    BuriesTheAcked,
+    KeepsLongReasons,
+    NeverGivesUp,
+    DropsWhatItGivesUp,
+    EndsReceiveAtForeignBytes,
+    DropsForeignBytes,
+    ListsNewestFirst,
+    ListTakes,
+    RedrivesInFront,
+    RedrivesTwice,
+    RedriveCountsOn,
+    DiscardsNothing,
+    DiscardsAll,
+    BoundsTheDead,
+    ForgetsDeadOnReopen,
+    NeverReconnects,
+    LosesUnackedOnCut,
+    ForgetsAcksOnCut,
+    StoresHalfABatch,
+    ConfirmsWhatBrokeOff,
+    DeniesWhatItStored,
 }
 use Fault::*;
 
@@ -63,6 +91,7 @@ async fn every_queue_case_finds_its_defects() {
         ("receive_waits_for_a_publish", &[NeverWaits]),
         ("a_dropped_receive_loses_nothing", &[HandsToTheDropped]),
         ("consumers_share_the_messages", &[HandsOutTwice, HandsOneOutOnly]),
+        ("callers_side_by_side_each_keep_their_order", &[MixesCallers]),
         ("depth_tells_ready_from_unacked", &[CountsAllAsReady]),
         ("depth_dates_the_oldest", &[DatesByTheEpoch]),
         ("a_full_queue_stores_nothing_of_a_batch", &[HasNoBound, PublishesOneByOne]),
@@ -72,6 +101,19 @@ async fn every_queue_case_finds_its_defects() {
         ("empty_batches_are_no_error", &[RefusesEmptyBatches]),
         ("reopening_keeps_messages", &[ForgetsOnReopen]),
         ("reopening_hands_out_what_was_unacked", &[ForgetsUnackedOnReopen, ForgetsAcksOnReopen]),
+        ("a_buried_message_is_a_dead_letter", &[BuriesNothing, BuryAcks, BuriesWithoutReason]),
+        ("burying_by_a_receipt_that_is_not_good_does_nothing", &[BuriesTheAcked]),
+        ("a_long_reason_is_cut", &[KeepsLongReasons]),
+        ("a_message_that_nobody_acks_becomes_a_dead_letter", &[NeverGivesUp, DropsWhatItGivesUp]),
+        ("bytes_that_are_no_message_become_a_dead_letter", &[EndsReceiveAtForeignBytes, DropsForeignBytes]),
+        ("dead_letters_are_listed_oldest_first_and_stay", &[ListsNewestFirst, ListTakes]),
+        ("a_redriven_dead_letter_is_handed_out_as_if_new", &[RedrivesInFront, RedrivesTwice, RedriveCountsOn]),
+        ("a_discarded_dead_letter_is_gone", &[DiscardsNothing, DiscardsAll]),
+        ("dead_letters_take_no_room", &[BoundsTheDead]),
+        ("reopening_keeps_dead_letters", &[ForgetsDeadOnReopen]),
+        ("a_lost_connection_is_made_again", &[NeverReconnects]),
+        ("what_a_lost_connection_had_comes_again", &[LosesUnackedOnCut, ForgetsAcksOnCut]),
+        ("a_batch_that_broke_off_can_be_repeated", &[StoresHalfABatch, ConfirmsWhatBrokeOff, DeniesWhatItStored]),
     ];
     every_case_finds_its_defects::<FaultyQueue>(queue::cases(), defects).await;
 }
@@ -92,6 +134,10 @@ struct Notes {
     acked: BTreeSet<Receipt>,
     waiting: usize,
     reopened: bool,
+    cut: Option<Cut>,
+    was_cut: bool,
+    foreign: Vec<Vec<u8>>,
+    redriven: BTreeSet<BuildId>,
 }
 
 impl FaultyQueue {
@@ -108,7 +154,9 @@ impl FaultyQueue {
             Some(HasNoBound | BoundsTheAcked | BoundsOnlyTheReady) => 1_000,
             _ => LIMIT as usize,
         };
-        Arc::new(MemoryQueue::new(limit, Duration::from_secs(30), Arc::new(clock.clone())))
+        let max_deliveries = if fault == Some(NeverGivesUp) { 1_000 } else { 3 };
+        let queue = MemoryQueue::new(limit, Duration::from_secs(30), Arc::new(clock.clone()));
+        Arc::new(queue.with_max_deliveries(max_deliveries))
     }
 
     /// What of a batch is new, as the inner queue gets it.
@@ -130,12 +178,56 @@ impl FaultyQueue {
         batch
     }
 
+    /// What the broken connection does to this call.
+    fn connected(&self) -> Result<(), QueueError> {
+        let mut notes = self.notes.lock().unwrap();
+        if notes.cut == Some(Cut::Now) {
+            if !self.has(NeverReconnects) {
+                notes.cut = None;
+            }
+            return Err(QueueError::Unavailable("the connection is lost".into()));
+        }
+        Ok(())
+    }
+
+    /// The batch that the broken connection cut off: what is sound is to store none of it, or all.
+    async fn broke_off(&self, batch: &[Message]) -> Result<(), QueueError> {
+        self.notes.lock().unwrap().cut = None;
+        let stored = match self.fault {
+            Some(StoresHalfABatch) => &batch[..batch.len() / 2],
+            Some(ConfirmsWhatBrokeOff) => &[],
+            _ => batch,
+        };
+        let stored = self.altered(stored);
+        self.inner().publish(&stored).await?;
+        match self.fault {
+            Some(ConfirmsWhatBrokeOff) => Ok(()),
+            Some(DeniesWhatItStored) => Err(QueueError::Unavailable("the connection broke".into())),
+            _ => Err(QueueError::Unknown("the connection broke".into())),
+        }
+    }
+
+    /// The dead letters of the inner queue, with what was injected.
+    async fn all_dead(&self) -> Result<Vec<DeadLetter>, QueueError> {
+        let mut letters = self.inner().dead_letters(usize::MAX).await?;
+        let foreign = self.notes.lock().unwrap().foreign.clone();
+        letters.extend(foreign.into_iter().enumerate().map(|(n, bytes)| DeadLetter {
+            id: DeadLetterId(format!("foreign {n}")),
+            body: DeadBody::Unreadable(bytes),
+            reason: DeadReason::Unreadable("foreign".to_owned()),
+            deliveries: 0,
+            died_at: None,
+        }));
+        Ok(letters)
+    }
+
     async fn refuse(&self, batch: &[Message]) -> Result<(), QueueError> {
         let depth = self.inner().depth().await?;
         let notes = self.notes.lock().unwrap();
         let taken = match self.fault {
             Some(BoundsTheAcked) => notes.published.len() as u64,
             Some(BoundsOnlyTheReady) => depth.ready,
+            Some(BoundsTheDead) => depth.ready + depth.dead,
             Some(RefusesEmptyBatches) if batch.is_empty() => LIMIT + 1,
             Some(RefusesRepeats) if batch.iter().any(|message| notes.published.contains(&message.build.id)) => LIMIT,
             _ => return Ok(()),
@@ -157,9 +249,21 @@ impl Faulty for FaultyQueue {
         self
     }
 
+    fn cut(&self, when: Cut) -> bool {
+        let mut notes = self.notes.lock().unwrap();
+        notes.cut = Some(when);
+        notes.was_cut = true;
+        true
+    }
+
+    fn inject(&self, bytes: &[u8]) -> bool {
+        self.notes.lock().unwrap().foreign.push(bytes.to_vec());
+        true
+    }
+
     fn reopened(&self) {
         self.notes.lock().unwrap().reopened = true;
-        if self.has(ForgetsOnReopen) {
+        if matches!(self.fault, Some(ForgetsOnReopen | ForgetsDeadOnReopen)) {
             *self.inner.lock().unwrap() = Self::fresh(self.fault, &self.clock);
         }
     }
@@ -169,10 +273,14 @@ impl Faulty for FaultyQueue {
 impl Queue for FaultyQueue {
     fn capabilities(&self) -> QueueCapabilities {
         let dedupe_window = Some(Duration::from_secs(3_600));
-        QueueCapabilities { dedupe_window, durable: true, ..self.inner().capabilities() }
+        QueueCapabilities { dedupe_window, durable: true, max_deliveries: Some(3), ..self.inner().capabilities() }
     }
 
     async fn publish(&self, batch: &[Message]) -> Result<(), QueueError> {
+        self.connected()?;
+        if self.notes.lock().unwrap().cut == Some(Cut::InTheNextBatch) {
+            return self.broke_off(batch).await;
+        }
         self.refuse(batch).await?;
         let batch = self.altered(batch);
         if self.has(PublishesOneByOne) {
@@ -190,6 +298,10 @@ impl Queue for FaultyQueue {
     }
 
     async fn receive(&self, max: usize, wait: Duration) -> Result<Vec<Delivery>, QueueError> {
+        self.connected()?;
+        if self.has(EndsReceiveAtForeignBytes) && !self.notes.lock().unwrap().foreign.is_empty() {
+            return Err(QueueError::Corrupt("foreign bytes".into()));
+        }
         let max = match self.fault {
             Some(IgnoresMax) => usize::MAX,
             Some(HandsOneOutOnly) if !self.notes.lock().unwrap().handed_out.is_empty() => 0,
@@ -200,8 +312,11 @@ impl Queue for FaultyQueue {
             Some(NeverWaits) => Duration::ZERO,
             _ => wait,
         };
-        let reopened = self.notes.lock().unwrap().reopened;
-        if self.has(ForgetsUnackedOnReopen) && reopened {
+        let (reopened, was_cut) = {
+            let notes = self.notes.lock().unwrap();
+            (notes.reopened, notes.was_cut)
+        };
+        if self.has(ForgetsUnackedOnReopen) && reopened || self.has(LosesUnackedOnCut) && was_cut {
             let known: Vec<_> = self.notes.lock().unwrap().handed_out.keys().cloned().collect();
             self.inner().ack(&known).await?;
         }
@@ -213,6 +328,12 @@ impl Queue for FaultyQueue {
             Some(HandsOutTwice) => self.inner().nack(&receipts, Duration::ZERO).await?,
             Some(AcksWhatItHandsOut) => self.inner().ack(&receipts).await?,
             Some(CountsNoDeliveries) => deliveries.iter_mut().for_each(|delivery| delivery.deliveries = 0),
+            Some(MixesCallers) => deliveries.reverse(),
+            Some(RedriveCountsOn) => {
+                let redriven = self.notes.lock().unwrap().redriven.clone();
+                let known = deliveries.iter_mut().filter(|delivery| redriven.contains(&delivery.message.build.id));
+                known.for_each(|delivery| delivery.deliveries += 1);
+            }
             _ => {}
         }
         let known = deliveries.iter().map(|delivery| (delivery.receipt.clone(), delivery.message.clone()));
@@ -227,8 +348,11 @@ impl Queue for FaultyQueue {
             notes.acked.extend(receipts.iter().cloned());
             notes.acked.len() == before
         };
+        self.connected()?;
+        let was_cut = self.notes.lock().unwrap().was_cut;
         match self.fault {
             Some(IgnoresAcks | ForgetsAcksOnReopen) => Ok(()),
+            Some(ForgetsAcksOnCut) if was_cut => Ok(()),
             Some(RefusesRepeatedAcks) if repeated => Err(QueueError::Unavailable("it was acked before".into())),
             _ => self.inner().ack(receipts).await,
         }
@@ -251,10 +375,88 @@ impl Queue for FaultyQueue {
 
     async fn depth(&self) -> Result<Depth, QueueError> {
         let depth = self.inner().depth().await?;
+        let depth = Depth { dead: self.all_dead().await?.len() as u64, ..depth };
         Ok(match self.fault {
             Some(CountsAllAsReady) => Depth { ready: depth.ready + depth.unacked, unacked: 0, ..depth },
             Some(DatesByTheEpoch) => Depth { oldest: depth.oldest.map(|_| Timestamp::EPOCH), ..depth },
             _ => depth,
         })
+    }
+}
+
+#[async_trait]
+impl DeadLetters for FaultyQueue {
+    async fn bury(&self, receipts: &[Receipt], reason: &str) -> Result<(), QueueError> {
+        match self.fault {
+            Some(BuriesNothing) => Ok(()),
+            Some(BuryAcks) => self.inner().ack(receipts).await,
+            Some(BuriesWithoutReason) => self.inner().bury(receipts, "").await,
+            Some(BuriesTheAcked) => {
+                let known = |receipt| self.notes.lock().unwrap().handed_out.get(receipt).cloned();
+                let messages: Vec<Message> = receipts.iter().filter_map(known).collect();
+                self.inner().publish(&messages).await?;
+                let again = self.inner().receive(usize::MAX, Duration::ZERO).await?;
+                let receipts: Vec<Receipt> = again.into_iter().map(|delivery| delivery.receipt).collect();
+                self.inner().bury(&receipts, reason).await
+            }
+            _ => self.inner().bury(receipts, reason).await,
+        }
+    }
+
+    async fn dead_letters(&self, max: usize) -> Result<Vec<DeadLetter>, QueueError> {
+        let mut letters = self.all_dead().await?;
+        match self.fault {
+            Some(DropsWhatItGivesUp) => letters.retain(|letter| letter.reason != DeadReason::TooManyDeliveries),
+            Some(DropsForeignBytes) => letters.retain(|letter| matches!(letter.body, DeadBody::Message(_))),
+            Some(ListsNewestFirst) => letters.reverse(),
+            Some(KeepsLongReasons) => {
+                letters.iter_mut().for_each(|letter| letter.reason = DeadReason::Buried("é".repeat(1_024)));
+            }
+            _ => {}
+        }
+        letters.truncate(max);
+        if self.has(ListTakes) {
+            self.inner().discard(&letters.iter().map(|letter| letter.id.clone()).collect::<Vec<_>>()).await?;
+        }
+        Ok(letters)
+    }
+
+    async fn redrive(&self, ids: &[DeadLetterId]) -> Result<u64, QueueError> {
+        let foreign = ids.iter().filter(|id| id.0.starts_with("foreign")).count() as u64;
+        let named: Vec<DeadLetter> =
+            self.all_dead().await?.into_iter().filter(|letter| ids.contains(&letter.id)).collect();
+        let messages: Vec<Message> = named
+            .into_iter()
+            .filter_map(|letter| match letter.body {
+                DeadBody::Message(message) => Some(*message),
+                DeadBody::Unreadable(_) => None,
+            })
+            .collect();
+        self.notes.lock().unwrap().redriven.extend(messages.iter().map(|message| message.build.id));
+        if self.has(RedrivesInFront) {
+            let waiting = self.inner().receive(usize::MAX, Duration::ZERO).await?;
+            let moved = self.inner().redrive(ids).await?;
+            let behind: Vec<Message> = waiting.iter().map(|delivery| delivery.message.clone()).collect();
+            self.inner().publish(&behind).await?;
+            self.inner().ack(&waiting.into_iter().map(|delivery| delivery.receipt).collect::<Vec<_>>()).await?;
+            return Ok(moved);
+        }
+        if self.has(RedrivesTwice) {
+            self.inner().publish(&messages).await?;
+        }
+        Ok(self.inner().redrive(ids).await? + foreign)
+    }
+
+    async fn discard(&self, ids: &[DeadLetterId]) -> Result<u64, QueueError> {
+        match self.fault {
+            Some(DiscardsNothing) => Ok(ids.len() as u64),
+            Some(DiscardsAll) => {
+                let all: Vec<DeadLetterId> = self.all_dead().await?.into_iter().map(|letter| letter.id).collect();
+                let count = ids.iter().filter(|id| all.contains(id)).count() as u64;
+                self.inner().discard(&all).await?;
+                Ok(count)
+            }
+            _ => self.inner().discard(ids).await,
+        }
     }
 }

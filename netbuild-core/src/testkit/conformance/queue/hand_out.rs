@@ -1,27 +1,13 @@
-//! The contract of [`Queue`].
+//! Publishing, handing out, acking and giving back.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 use tokio::time::timeout;
 
-use super::report::Report;
-use super::suite::{self, Case, Stop, Subject, check, equal, list, reopen};
-use crate::model::BuildId;
-use crate::port::{Delivery, Message, Queue, QueueError, Receipt};
-use crate::testkit::fixtures::{build, build_id, message};
+use super::*;
 
-/// Runs all cases, each against a fresh queue.
-///
-/// The cases wait in tokio's time for messages, up to 50 ms where none should come, and let time pass through the
-/// subject for redelivery: its queue should redeliver after one second or more.
-pub async fn run<S: Subject<dyn Queue>>(fresh: impl AsyncFn() -> S) -> Report {
-    suite::run(cases(), fresh).await
-}
-
-/// The cases.
-pub fn cases() -> Vec<Case<dyn Queue>> {
+pub(super) fn cases() -> Vec<Case<dyn Queue>> {
     list![
         messages_are_handed_out_whole,
         messages_are_handed_out_in_the_order_they_were_published,
@@ -36,6 +22,7 @@ pub fn cases() -> Vec<Case<dyn Queue>> {
         receive_waits_for_a_publish,
         a_dropped_receive_loses_nothing,
         consumers_share_the_messages,
+        callers_side_by_side_each_keep_their_order,
         depth_tells_ready_from_unacked,
         depth_dates_the_oldest,
         a_full_queue_stores_nothing_of_a_batch,
@@ -46,53 +33,6 @@ pub fn cases() -> Vec<Case<dyn Queue>> {
         reopening_keeps_messages,
         reopening_hands_out_what_was_unacked,
     ]
-}
-
-type Queues<'a> = &'a mut dyn Subject<dyn Queue>;
-
-/// A wait that a queue which has something does not need.
-const PATIENT: Duration = Duration::from_secs(10);
-/// A wait after which a queue has nothing.
-const SHORT: Duration = Duration::from_millis(50);
-
-fn messages(numbers: std::ops::RangeInclusive<u64>) -> Vec<Message> {
-    numbers.map(|n| message("api", n, build("acme", "site", n))).collect()
-}
-
-fn ids(numbers: &[u64]) -> Vec<BuildId> {
-    numbers.iter().map(|n| build_id(*n)).collect()
-}
-
-/// Receives until `count` messages came, or a receive came back empty.
-async fn receive(queue: &Arc<dyn Queue>, count: usize) -> Result<Vec<Delivery>, QueueError> {
-    let mut all = Vec::new();
-    while all.len() < count {
-        let some = queue.receive(count - all.len(), PATIENT).await?;
-        if some.is_empty() {
-            break;
-        }
-        all.extend(some);
-    }
-    Ok(all)
-}
-
-/// What the queue has now.
-async fn receive_now(queue: &Arc<dyn Queue>) -> Result<Vec<Delivery>, QueueError> {
-    queue.receive(100, SHORT).await
-}
-
-fn builds(deliveries: &[Delivery]) -> Vec<BuildId> {
-    deliveries.iter().map(|delivery| delivery.message.build.id).collect()
-}
-
-fn receipts(deliveries: &[Delivery]) -> Vec<Receipt> {
-    deliveries.iter().map(|delivery| delivery.receipt.clone()).collect()
-}
-
-/// Lets so much time pass that every unacked message is due again.
-async fn pass_redelivery(subject: Queues<'_>) {
-    let after = subject.store().capabilities().redelivery_after;
-    subject.pass(after + after / 10 + Duration::from_millis(1)).await;
 }
 
 async fn messages_are_handed_out_whole(subject: Queues<'_>) -> Result<(), Stop> {
@@ -225,6 +165,27 @@ async fn consumers_share_the_messages(subject: Queues<'_>) -> Result<(), Stop> {
     equal(received, ids(&[1, 2, 3, 4, 5, 6, 7, 8]), "each message goes to one consumer")
 }
 
+async fn callers_side_by_side_each_keep_their_order(subject: Queues<'_>) -> Result<(), Stop> {
+    let queue = subject.store();
+    let publish = async |publisher: u64| -> Result<(), QueueError> {
+        for seq in 1..=2 {
+            let build = build("acme", "site", 10 * publisher + seq);
+            queue.publish(&[message(&format!("api-{publisher}"), seq, build)]).await?;
+        }
+        Ok(())
+    };
+    for published in join_all((1..=4).map(publish)).await {
+        published?;
+    }
+    let received = builds(&receive(&queue, 8).await?);
+    for publisher in 1..=4 {
+        let own = [build_id(10 * publisher + 1), build_id(10 * publisher + 2)];
+        let order: Vec<BuildId> = received.iter().filter(|id| own.contains(id)).copied().collect();
+        equal(order, own.to_vec(), "each caller's messages keep their order beside others'")?;
+    }
+    Ok(())
+}
+
 async fn depth_tells_ready_from_unacked(subject: Queues<'_>) -> Result<(), Stop> {
     let queue = subject.store();
     let mut seen = Vec::new();
@@ -309,15 +270,6 @@ async fn empty_batches_are_no_error(subject: Queues<'_>) -> Result<(), Stop> {
     queue.ack(&[]).await?;
     queue.nack(&[], Duration::ZERO).await?;
     equal(queue.depth().await?.ready, 0, "empty batches store nothing")
-}
-
-async fn reopened(subject: Queues<'_>) -> Result<Arc<dyn Queue>, Stop> {
-    let durable = subject.store().capabilities().durable;
-    let reopened = reopen(subject).await;
-    if durable && reopened.is_err() {
-        return Err(Stop::failed("a durable queue can be opened again"));
-    }
-    reopened
 }
 
 async fn reopening_keeps_messages(subject: Queues<'_>) -> Result<(), Stop> {

@@ -1,0 +1,4 @@
+//! Tests that start a server.
+
+mod conform;
+mod support;
