@@ -23,8 +23,7 @@ pub fn webhook(host: GitHost, id: &str, bytes: &[u8]) {
         _ => ("X-Event-Key", "X-Hub-Signature"),
     };
     let proof = if host.provider() == Provider::GitLab { SECRET.to_owned() } else { signature(body) };
-    let headers =
-        [(event_header, event), (proof_header, proof.as_bytes()), ("Content-Type", &b"application/json"[..])];
+    let headers = [(event_header, event), (proof_header, proof.as_bytes()), ("Content-Type", &b"application/json"[..])];
 
     let account = AccountId::new("acme").expect("a name");
     let secrets = Secrets::new([SECRET.into()]).expect("a secret");

@@ -105,6 +105,7 @@
 //! | – | – | no changes | [`Reason::EmptyPush`] |
 //! | `pull_request`: `opened`, `reopened`, `synchronize` | `merge_request`: `open`, `reopen`, `update` with `oldrev` | `pullrequest:created`, `:updated` | a build in the context preview, by the settings; else [`Reason::PreviewsOff`] or [`Reason::ForkNotBuilt`] |
 //! | `closed` | `close`, `merge` | `pullrequest:fulfilled`, `:rejected` | [`Reason::PullRequestClosed`] |
+//! | – | one without `last_commit` | one without a source commit | [`Reason::NoCommits`] |
 //! | every other action | every other action, `update` without `oldrev` | – | [`Reason::NoNewCommits`] |
 //! | `create`, `delete` | – | – | [`Reason::ToldByPush`] |
 //! | `ping` | – | – | [`Reason::Ping`] |
@@ -129,6 +130,8 @@
 //!   ([`Hook::with_max_age`], 6 days), so its key must be kept longer than that (the SQLite outbox keeps keys for 7 days).
 //!   For one that tells none (below) keep keys while the secret is valid: without its key, an old push that somebody
 //!   recorded builds its old commit anew. After a rotation, keys older than that can go.
+//! - Within one store. Processes that record in stores of their own do not know each other's keys: give them one store,
+//!   or each webhook a process.
 //! - GitHub tells when a push was (`pushed_at`), so a branch that is forced back and forth builds each time, and a pull
 //!   request that is reopened builds anew (`updated_at`; GitLab's too). GitLab's and Bitbucket's pushes, and Bitbucket's
 //!   pull requests, tell none: a push that repeats the `before` and `after` of an earlier one is

@@ -74,6 +74,9 @@ pub enum Reason {
     /// It was merged, declined or closed.
     #[error("the pull request was closed")]
     PullRequestClosed,
+    /// Its branch holds nothing that the target has not, or is gone.
+    #[error("the pull request has no commits")]
+    NoCommits,
     /// Something about the pull request changed that leaves its commits as they were, or that this version does not
     /// know.
     #[error("the action {action} brings no new commits to the pull request")]
