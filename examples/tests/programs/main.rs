@@ -8,5 +8,6 @@ mod frozen;
 mod kill;
 mod needs_root;
 mod partition;
+mod receiver;
 mod run;
 mod support;
