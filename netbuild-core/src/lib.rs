@@ -13,18 +13,20 @@
 //! - You test policies, executors or stores: turn the feature `testkit` on.
 //!
 //! # The floors
-//! [`model`] is the words as plain types. Above it stand [`port`], the traits that the world implements, and [`policy`];
+//! [`model`] is the words as plain types, and [`breaker`] stands beside it. Above them stand [`port`], the traits that the world implements, and [`policy`];
 //! above them [`intake`] and [`engine`]; on top the [`scheduler`]. No arrow runs up. Beside them: [`log`], what executors
 //! share about logs, and [`memory`], the stores in memory.
 //!
 //! # Features
 //! | feature | brings |
 //! |---|---|
+//! | `failsafe` | the failure policies of the crate `failsafe` for a [`breaker`] |
 //! | `testkit` | fakes with handles, a manual clock, mocks and the conformance suites of the ports; for tests only |
 //!
 //! # Versions
 //! The minimum supported Rust version is 1.95. Before 1.0 every minor version may break.
 
+pub mod breaker;
 pub mod engine;
 pub mod intake;
 pub mod log;
