@@ -12,7 +12,7 @@ const BACK: Duration = Duration::from_secs(2);
 fn opened(recovery: Recovery) -> Breaker {
     let trip = FailureRatio { ratio: 1.0, window: 1, least_calls: 1 };
     let breaker = Breaker::new(BreakerConfig { trip, recovery });
-    let change = breaker.permit(|| Duration::ZERO).unwrap().failed(|| Duration::ZERO);
+    let change = breaker.permit(|| Duration::ZERO).expect("a new breaker is closed").failed(|| Duration::ZERO);
     let to = BreakerState::Open { until: Duration::from_secs(1) };
     assert_eq!(change, Some(Change { from: BreakerState::Closed, to }));
     breaker

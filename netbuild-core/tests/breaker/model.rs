@@ -91,7 +91,7 @@ impl Model {
         let time = self.config.recovery.open_times.series().nth(self.failed_openings);
         self.failed_openings += 1;
         self.trips += 1;
-        Some(self.enter(BreakerState::Open { until: now + time.unwrap() }))
+        Some(self.enter(BreakerState::Open { until: now + time.expect("the series does not end") }))
     }
 
     pub(crate) fn dropped(&mut self, permit: ModelPermit) {
