@@ -21,6 +21,7 @@
 //! | feature | brings |
 //! |---|---|
 //! | `failsafe` | the failure policies of the crate `failsafe` for a [`breaker`] |
+//! | `fault-proxy` | `testkit`, and a TCP proxy in it that cuts and holds connections; the only part of the core with sockets |
 //! | `testkit` | fakes with handles, a manual clock, mocks and the conformance suites of the ports; for tests only |
 //!
 //! # Versions
@@ -34,6 +35,7 @@ pub mod memory;
 pub mod model;
 pub mod policy;
 pub mod port;
+mod random;
 pub mod scheduler;
 #[cfg(feature = "testkit")]
 pub mod testkit;

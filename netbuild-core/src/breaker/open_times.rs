@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::random::Random;
+
 type Times = Box<dyn Iterator<Item = Duration> + Send>;
 
 /// How long a breaker stays open: the first time, and each time after a probe failed. When it closed, the next opening
@@ -45,8 +47,8 @@ impl OpenTimes {
     /// not all come back at once. The same seed gives the same times, and after each recovery the same again.
     pub fn jittered(self, seed: u64) -> Self {
         let shortened = move || -> Times {
-            let mut state = seed;
-            Box::new((self.series)().map(move |time| time - (time / 2).mul_f64(unit(&mut state))))
+            let mut random = Random::new(seed);
+            Box::new((self.series)().map(move |time| time - (time / 2).mul_f64(random.unit())))
         };
         OpenTimes { series: Arc::new(shortened) }
     }
@@ -98,16 +100,6 @@ impl fmt::Debug for Series {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Series").field("of", &self.of).field("last", &self.last).finish()
     }
-}
-
-/// The next random number in `0..1` (SplitMix64, of which each seed is as good as any).
-fn unit(state: &mut u64) -> f64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut mixed = *state;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    // The 53 upper bits are what a double holds.
-    ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1u64 << 53) as f64
 }
 
 #[cfg(test)]

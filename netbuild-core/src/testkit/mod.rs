@@ -8,6 +8,8 @@ mod canary;
 pub mod conformance;
 mod fake_executor;
 mod fake_log_store;
+#[cfg(feature = "fault-proxy")]
+pub mod fault_proxy;
 pub mod fixtures;
 mod loop_disk;
 mod manual_clock;
