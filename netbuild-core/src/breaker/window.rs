@@ -16,8 +16,9 @@ const LARGEST: u32 = 1 << 20;
 /// `failures` always comes to the number of set bits: whoever turns a bit, and only that thread, counts it. It does so
 /// before setting and after clearing, so in between the count is above the bits and never below.
 ///
-/// Calls one after the other are counted exactly. A thread that is stopped within a call may find its place reused when a
-/// whole window of results has passed it; then a failure may leave early, but no count is off for longer.
+/// Calls one after the other are counted exactly. Of calls at the same moment, a failure that is just leaving may still be
+/// judged with the others. When a whole window of results passes a thread that was stopped within a call, a
+/// failure may leave early, or late: when the ring has gone round. No count stays off.
 #[derive(Debug)]
 pub(super) struct Window {
     rule: FailureRatio,
@@ -49,7 +50,7 @@ impl Window {
     }
 
     pub(super) fn failures(&self) -> u64 {
-        self.failures.load(Relaxed)
+        self.failures.load(Acquire)
     }
 
     #[inline]
@@ -68,8 +69,10 @@ impl Window {
             self.unset(place);
             return false;
         }
+        // In this order: who counted a failure had taken its place before.
+        let failures = self.failures();
         let calls = self.calls();
-        calls >= u64::from(self.rule.least_calls) && self.failures() as f64 / calls as f64 >= self.rule.ratio
+        calls >= u64::from(self.rule.least_calls) && failures.min(calls) as f64 / calls as f64 >= self.rule.ratio
     }
 
     /// Forgets all results. The period that they belong to is over.
@@ -91,7 +94,7 @@ impl Window {
 
     fn set(&self, place: u64) {
         let (word, bit) = self.bit(place);
-        self.failures.fetch_add(1, Relaxed);
+        self.failures.fetch_add(1, Release);
         if word.fetch_or(bit, AcqRel) & bit != 0 {
             self.failures.fetch_sub(1, Relaxed);
         }

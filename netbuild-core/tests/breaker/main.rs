@@ -2,4 +2,6 @@
 
 mod half_open;
 mod model;
+mod policies;
 mod properties;
+mod threads;
