@@ -2,6 +2,7 @@
 //!
 //! | command | what it measures |
 //! |---|---|
+//! | `cargo bench -p netbuild-benches --bench breaker` | a call through a closed breaker beside its raw limit and other crates' breakers |
 //! | `cargo bench -p netbuild-benches --bench engine` | the engine beside a plain fair queue |
 //! | `cargo bench -p netbuild-benches --bench postgres` | the PostgreSQL queue beside the raw client |
 //! | `cargo bench -p netbuild-benches --bench sqlite` | the SQLite queue beside raw rusqlite |

@@ -29,7 +29,7 @@ impl Chart {
 
     pub(crate) fn draw(&mut self, time: Duration, is_away: bool, status: &PublisherStatus, admitted: usize) {
         self.looks += 1;
-        let same = |last: BreakerState| last.label() == status.breaker.label();
+        let same = |last: BreakerState| last.as_str() == status.breaker.as_str();
         let changed = !self.last.is_some_and(same);
         self.last = Some(status.breaker);
         if !self.live && !changed && !self.looks.is_multiple_of(4) {
@@ -68,7 +68,7 @@ impl Chart {
     }
 
     fn colored(&self, state: BreakerState) -> String {
-        let label = state.label();
+        let label = state.as_str();
         if !self.live {
             return label.to_owned();
         }

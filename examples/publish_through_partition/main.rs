@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
-use netbuild_core::breaker::{Breaker, BreakerConfig, BreakerState};
+use netbuild_core::breaker::{Breaker, BreakerConfig, BreakerState, FailureRatio, OpenTimes, Recovery};
 use netbuild_core::intake::{Publisher, PublisherConfig};
 use netbuild_core::model::PublisherId;
 use netbuild_core::port::{Clock, SystemClock};
@@ -92,14 +92,11 @@ async fn run(args: &Args) -> Result<Proof, Box<dyn Error>> {
 
     let store = SqliteStore::open(folder.path().join("outbox.db"), SqliteOptions::default(), clock.clone()).await?;
     let outbox = Arc::new(store.outbox(PublisherId::new("api-1")?).await?);
-    let breaker = Arc::new(Breaker::new(BreakerConfig {
-        // Quick, so that it can be watched: open after two failures, for half a second at first.
-        window: 4,
-        min_calls: 2,
-        open_first: Duration::from_millis(500),
-        open_max: Duration::from_secs(1),
-        ..BreakerConfig::default()
-    }));
+    // Quick, so that it can be watched: open after two failures, for half a second at first.
+    let trip = FailureRatio { window: 4, least_calls: 2, ..FailureRatio::default() };
+    let open_times = OpenTimes::doubling(Duration::from_millis(500), Duration::from_secs(1));
+    let recovery = Recovery { open_times, ..Recovery::default() };
+    let breaker = Arc::new(Breaker::new(BreakerConfig { trip, recovery }));
     let config = PublisherConfig {
         batch: 25,
         drain_rate: NonZeroU32::new(args.rate * DRAIN),

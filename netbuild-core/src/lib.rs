@@ -13,7 +13,8 @@
 //! - You test policies, executors or stores: turn the feature `testkit` on.
 //!
 //! # The floors
-//! [`model`] is the words as plain types, [`breaker`] what leaves failing things alone. Above them stand [`port`], the traits that the world implements, and [`policy`];
+//! [`model`] is the words as plain types, [`breaker`] what leaves failing things alone. Above them stand [`port`], the traits
+//! that the world implements, and [`policy`];
 //! above them [`intake`] and [`engine`]; on top the [`scheduler`]. No arrow runs up. Beside them: [`log`], what executors
 //! share about logs, and [`memory`], the stores in memory.
 //!

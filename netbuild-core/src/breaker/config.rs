@@ -1,38 +1,54 @@
-//! Bounds and times of a breaker.
+//! How a breaker is set.
 
 use std::time::Duration;
 
-/// Bounds and times of a [`Breaker`](super::Breaker). Plain data with defaults.
-#[derive(Clone, Debug, PartialEq, Eq)]
+use super::open_times::OpenTimes;
+
+/// What [`Breaker::new`](super::Breaker::new) takes: when to open, and how to come back.
+#[derive(Clone, Debug, Default)]
 pub struct BreakerConfig {
-    /// How many of the last calls count, 1 to 1,024; a value outside is taken as the nearest inside. Default 20.
-    pub window: u32,
-    /// How many calls there must be before the ratio counts, at least 1. Default 5: one early failure is no 100%.
-    pub min_calls: u32,
-    /// At which percentage of failures among them it opens, 1 to 100. Default 30.
-    pub failure_percent: u32,
-    /// How long it is open the first time. Default 1 s.
-    pub open_first: Duration,
-    /// The longest time: each trip without a success between doubles it up to this. Default 30 s.
-    pub open_max: Duration,
-    /// A seed of the random part of the open time, which then lies between half of it and the whole, so that many processes
-    /// do not come back in step. `None`: no random part. Default `None`, for the seed must differ from process to process.
-    pub jitter: Option<u64>,
-    /// How many probes are let through at once when it is half-open, and how many must succeed to close it, at least 1.
-    /// Default 1.
-    pub probes: u32,
+    /// When a closed breaker opens.
+    pub trip: FailureRatio,
+    /// What happens from there on.
+    pub recovery: Recovery,
 }
 
-impl Default for BreakerConfig {
+/// Opens when so large a part of the last calls failed. It is judged when a call failed, and only then.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FailureRatio {
+    /// The part of the calls in the window that failed, from which on it opens. At 0 any failure opens it, above 1 (and
+    /// where it is no number) none does. Default 0.3: below it are hiccups, above it is an outage.
+    pub ratio: f64,
+    /// How many of the last calls are looked at: from 1 to 1,048,576, and beyond taken as the nearer of the two. Two to
+    /// four bits of memory each. Default 20, so that an outage after calm times takes 6 failures to be seen.
+    pub window: u32,
+    /// As long as fewer calls ended, it stays closed. At most `window`; more is taken as that. Default 10, so that one
+    /// failure right after the start is no outage.
+    pub least_calls: u32,
+}
+
+impl Default for FailureRatio {
     fn default() -> Self {
-        BreakerConfig {
-            window: 20,
-            min_calls: 5,
-            failure_percent: 30,
-            open_first: Duration::from_secs(1),
-            open_max: Duration::from_secs(30),
-            jitter: None,
-            probes: 1,
-        }
+        FailureRatio { ratio: 0.3, window: 20, least_calls: 10 }
+    }
+}
+
+/// How an open breaker comes back.
+#[derive(Clone, Debug)]
+pub struct Recovery {
+    /// How long it stays open, the first time and when probes fail. Default from 1 s, doubled by each failed probe, to 1 min.
+    pub open_times: OpenTimes,
+    /// How many probes may be out at a time while it is half-open. At least 1; 0 is taken as that. Default 1: what just
+    /// comes back is not run over.
+    pub probes: u32,
+    /// How many probes succeed before it closes. At least 1; 0 is taken as that. Default 1.
+    pub successes: u32,
+    /// What a call is told to wait that was refused because all the probes are out: nobody knows when they end. Default 100 ms.
+    pub probe_wait: Duration,
+}
+
+impl Default for Recovery {
+    fn default() -> Self {
+        Recovery { open_times: OpenTimes::default(), probes: 1, successes: 1, probe_wait: Duration::from_millis(100) }
     }
 }

@@ -1,72 +1,65 @@
-//! The policies and backoffs of the crate `failsafe` under this breaker.
-//!
-//! That crate's own breaker lets every call through when it is half-open and reads a clock of its own; its failure policies
-//! and backoffs are good. Here they decide when to open and for how long, and the [`Breaker`](super::Breaker) who is let
-//! through.
-//!
-//! ```
-//! use std::time::Duration;
-//!
-//! use failsafe::{backoff, failure_policy};
-//! use netbuild_core::breaker::failsafe::Failsafe;
-//! use netbuild_core::breaker::{Breaker, BreakerConfig, BreakerState};
-//!
-//! let times = backoff::exponential(Duration::from_secs(1), Duration::from_secs(60));
-//! let policy = Failsafe::new(failure_policy::consecutive_failures(2, times));
-//! let breaker = Breaker::with_policy(&BreakerConfig::default(), Box::new(policy));
-//! for _ in 0..2 {
-//!     breaker.permit(|| Duration::ZERO).expect("it is closed").failed(|| Duration::ZERO);
-//! }
-//! assert_eq!(breaker.state(), BreakerState::Open { until: Duration::from_secs(1) });
-//! ```
+//! The policies of the crate `failsafe`.
 
 use std::fmt;
 use std::time::Duration;
 
-use ::failsafe::FailurePolicy;
+use failsafe::FailurePolicy;
 
-use super::policy::TripPolicy;
+use super::policy::{TripPolicy, Verdict};
 
-/// A failure policy of `failsafe` as a [`TripPolicy`].
+/// How many successes in a row a policy is told at most: more than any sensible threshold of calls.
+const MOST_TOLD: u64 = 10_000;
+
+/// A failure policy of `failsafe`, with its backoff as the open times: `consecutive_failures`,
+/// `success_rate_over_time_window`, both by `or_else`, or one that you wrote for it.
 ///
-/// A policy that judges by time, as `success_rate_over_time_window` does, reads the machine's clock itself: the time that
-/// is an argument here does not reach it.
-pub struct Failsafe<P> {
-    policy: P,
-    last: Duration,
-}
+/// It is asked under our permits, so only probes pass while half-open, and only when something failed: successes are
+/// told at the next failure, 10,000 of them at most. Of `failsafe`'s own, `success_rate_over_time_window` reads the
+/// machine's clock by itself and takes those successes to be of that moment; the jittered backoffs are random by
+/// themselves. Runs that are to replay use `consecutive_failures` with a plain backoff.
+///
+/// ```
+/// use std::time::Duration;
+/// use failsafe::{backoff, failure_policy};
+/// use netbuild_core::breaker::{Breaker, BreakerState, FailsafePolicy, Recovery};
+///
+/// let times = backoff::exponential(Duration::from_secs(10), Duration::from_secs(60));
+/// let policy = FailsafePolicy::new(failure_policy::consecutive_failures(3, times));
+/// let breaker = Breaker::with_policy(policy, Recovery::default());
+/// let now = || Duration::ZERO;
+/// for _ in 0..3 {
+///     breaker.permit(now)?.failed(now);
+/// }
+/// assert_eq!(breaker.state(now()), BreakerState::Open { until: Duration::from_secs(10) });
+/// # Ok::<(), netbuild_core::breaker::Refused>(())
+/// ```
+pub struct FailsafePolicy<P>(P);
 
-/// The most successes that a policy is told of at a failure: more of them say nothing new.
-const MOST_SUCCESSES: u64 = 1_000;
-
-impl<P: FailurePolicy> Failsafe<P> {
-    /// The policy, with the backoff that it was made with.
+impl<P> FailsafePolicy<P> {
+    /// Over this policy.
     pub fn new(policy: P) -> Self {
-        Failsafe { policy, last: Duration::ZERO }
+        FailsafePolicy(policy)
     }
 }
 
-impl<P: FailurePolicy + Send> TripPolicy for Failsafe<P> {
-    fn failed(&mut self, successes: u64, _now: Duration) -> Option<Duration> {
-        (0..successes.min(MOST_SUCCESSES)).for_each(|_| self.policy.record_success());
-        let open = self.policy.mark_dead_on_failure();
-        self.last = open.unwrap_or(self.last);
-        open
+impl<P: FailurePolicy + Send + 'static> TripPolicy for FailsafePolicy<P> {
+    fn succeeded(&mut self, calls: u64) {
+        for _ in 0..calls.min(MOST_TOLD) {
+            self.0.record_success();
+        }
     }
 
-    fn probe_failed(&mut self, _now: Duration) -> Duration {
-        // A policy that would stay closed has no say while the breaker is not: then it is open as long as before.
-        self.last = self.policy.mark_dead_on_failure().unwrap_or(self.last);
-        self.last
+    fn failed(&mut self, _now: Duration) -> Verdict {
+        self.0.mark_dead_on_failure().map_or(Verdict::Stay, Verdict::OpenFor)
     }
 
     fn closed(&mut self) {
-        self.policy.revived();
+        self.0.revived();
     }
 }
 
-impl<P> fmt::Debug for Failsafe<P> {
+impl<P> fmt::Debug for FailsafePolicy<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Failsafe").field("last", &self.last).finish_non_exhaustive()
+        f.debug_tuple("FailsafePolicy").field(&std::any::type_name::<P>()).finish()
     }
 }

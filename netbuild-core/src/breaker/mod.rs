@@ -1,60 +1,70 @@
-//! A circuit breaker: what fails too often is left alone for a while, then tried with one call.
+//! A circuit breaker: it stops calls to what keeps failing, lets a few through to look, and opens the way again.
 //!
-//! A caller takes a [`Permit`] before its call and settles it after: [`succeeded`](Permit::succeeded) or
-//! [`failed`](Permit::failed). A permit that is dropped counts nothing and frees its place.
+//! It stands around anything that is called and may fail. A call asks for a [`Permit`], does its work, and says how it
+//! went. Nothing is logged in here and no clock is read: time is an argument, and a change of state is returned as a
+//! [`Change`] to the call that caused it.
 //!
 //! ```
 //! use std::time::Duration;
+//! use netbuild_core::breaker::{Breaker, BreakerConfig, BreakerState, FailureRatio, Refused};
 //!
-//! use netbuild_core::breaker::{Breaker, BreakerConfig, BreakerState};
+//! let trip = FailureRatio { ratio: 0.3, window: 20, least_calls: 2 };
+//! let breaker = Breaker::new(BreakerConfig { trip, ..BreakerConfig::default() });
+//! let now = || Duration::from_secs(100); // your monotonic clock
 //!
-//! let breaker = Breaker::new(BreakerConfig { window: 10, min_calls: 2, ..BreakerConfig::default() });
-//! let mut now = Duration::ZERO;
 //! for _ in 0..2 {
-//!     let permit = breaker.permit(|| now).expect("a closed breaker lets every call through");
-//!     permit.failed(|| now);
+//!     let permit = breaker.permit(now)?;
+//!     if let Some(change) = permit.failed(now) {
+//!         assert_eq!(change.to, BreakerState::Open { until: Duration::from_secs(101) });
+//!     }
 //! }
-//! assert!(matches!(breaker.state(), BreakerState::Open { .. }));
+//! assert_eq!(breaker.permit(now).unwrap_err(), Refused { retry_after: Duration::from_secs(1) });
 //!
-//! let refused = breaker.permit(|| now).expect_err("an open one refuses");
-//! now += refused.retry_after;
-//! let probe = breaker.permit(|| now).expect("past its time it lets one probe through");
-//! assert!(breaker.permit(|| now).is_err(), "and no second one");
-//! let change = probe.succeeded().expect("the probe closes it");
-//! assert_eq!(change.to, BreakerState::Closed);
+//! // A second later one call is let through, and its success closes the breaker.
+//! let probe = breaker.permit(|| Duration::from_secs(101))?;
+//! assert!(probe.change().is_some_and(|change| change.to == BreakerState::HalfOpen));
+//! assert!(probe.succeeded().is_some_and(|change| change.to == BreakerState::Closed));
+//! # Ok::<(), Refused>(())
 //! ```
 //!
 //! # States
-//! | state | permits | ends |
+//! | state | a call gets | until |
 //! |---|---|---|
-//! | closed | every call | when the [policy](TripPolicy) says so after a failure |
-//! | open | none | when its time is over and somebody asks |
-//! | half-open | [`probes`](BreakerConfig::probes) at once | closed by as many successes, open again by one failure |
+//! | closed | a permit | the trip rule says so after a failure |
+//! | open | [`Refused`] | the open time is over and somebody asks |
+//! | half-open | a permit, a *probe*, for as many as [`Recovery::probes`] at a time; the others [`Refused`] | a probe fails (open again, for longer), or [`Recovery::successes`] of them succeeded (closed) |
 //!
-//! A result belongs to the state in which its permit was given: what a call from before a trip says later is ignored.
-//! Changes of the state are returned to whoever caused them; nothing is logged here.
+//! A permit that is dropped without an answer, as when its future is, counts as nothing, and a probe's place is free
+//! again. An answer that comes after the state changed is of another time and counts as nothing.
 //!
-//! # When it opens
-//! By default at 30% failures among the last 20 calls, which is what the first users of such a breaker around a publish
-//! settled on. Or by a [`TripPolicy`] of the host's; with the feature `failsafe` by the policies and backoffs of the crate of
-//! that name, in [`failsafe`].
+//! # Trip rules
+//! [`FailureRatio`] looks at the last so many calls. A [`TripPolicy`] of yours may look at anything. The feature
+//! `failsafe` brings the policies of the crate of that name, as `FailsafePolicy`.
 //!
-//! # Time and cost
-//! Time is an argument, asked for only when it counts: a breaker that is closed reads no clock and takes no lock for a call
-//! that succeeds. While the window holds no failure such a call only loads two words; otherwise it adds to one counter.
+//! # What a call costs
+//! While the breaker is closed a permit is one atomic load, and so is most of a success: the ratio rule writes nothing
+//! while its whole window succeeded, and else takes a place by one atomic addition; a policy has its successes counted by
+//! one. No lock is taken and no clock is read until something failed.
 
 mod config;
 #[cfg(feature = "failsafe")]
-pub mod failsafe;
+mod failsafe;
 mod machine;
-mod open_time;
+mod open_times;
+mod own_line;
+mod period;
 mod permit;
 mod policy;
+mod recovery;
 mod state;
+mod sync;
 mod window;
 
-pub use config::BreakerConfig;
-pub use machine::{Breaker, BreakerCounts};
-pub use permit::Permit;
-pub use policy::TripPolicy;
-pub use state::{BreakerState, Change, Refused};
+pub use config::{BreakerConfig, FailureRatio, Recovery};
+#[cfg(feature = "failsafe")]
+pub use failsafe::FailsafePolicy;
+pub use machine::Breaker;
+pub use open_times::OpenTimes;
+pub use permit::{Permit, Refused};
+pub use policy::{TripPolicy, Verdict};
+pub use state::{BreakerCounts, BreakerState, Change};

@@ -1,57 +1,67 @@
-//! The right to make one call.
+//! The leave to make a call.
 
-use std::mem;
+use std::mem::ManuallyDrop;
 use std::time::Duration;
 
 use super::machine::Breaker;
+use super::period::Period;
 use super::state::Change;
 
-/// The right to make one call. Settle it with what the call said; dropped, it counts nothing and frees its place.
+/// The leave to make one call. Say how it went by [`succeeded`](Self::succeeded) or [`failed`](Self::failed); dropped
+/// without, it counts as nothing.
 #[derive(Debug)]
-#[must_use = "a permit that is dropped counts nothing: settle it with `succeeded` or `failed`"]
+#[must_use = "a permit that is dropped counts as nothing"]
 pub struct Permit<'a> {
-    pub(super) breaker: &'a Breaker,
-    /// The state word under which it was given.
-    pub(super) word: u64,
-    pub(super) is_probe: bool,
-    pub(super) change: Option<Change>,
+    breaker: &'a Breaker,
+    period: Period,
+    change: Option<Change>,
 }
 
-impl Permit<'_> {
-    /// The change that giving this permit was: from open to half-open, for the first probe.
+/// There is no leave to make the call now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the circuit breaker is open; ask again in {retry_after:?}")]
+pub struct Refused {
+    /// When asking again makes sense: the rest of the open time, or, while all the probes are out,
+    /// [`Recovery::probe_wait`](super::Recovery::probe_wait).
+    pub retry_after: Duration,
+}
+
+impl<'a> Permit<'a> {
+    #[inline]
+    pub(super) fn new(breaker: &'a Breaker, period: Period, change: Option<Change>) -> Self {
+        Permit { breaker, period, change }
+    }
+
+    /// The change from open to half-open, if this is the permit that made it.
     pub fn change(&self) -> Option<Change> {
         self.change
     }
 
-    /// Whether this is a probe of a half-open breaker.
+    /// Whether this is a probe: the breaker was half-open.
     pub fn is_probe(&self) -> bool {
-        self.is_probe
+        !self.period.is_closed()
     }
 
-    /// The call succeeded. A change is returned when that closed the breaker.
+    /// The call succeeded. Answers the change to closed, if this made it.
     #[inline]
     pub fn succeeded(self) -> Option<Change> {
-        let change = if self.is_probe {
-            self.breaker.probe_succeeded(self.word)
-        } else {
-            self.breaker.call_succeeded(self.word)
-        };
-        mem::forget(self);
-        change
+        let answered = ManuallyDrop::new(self);
+        answered.breaker.succeeded(answered.period)
     }
 
-    /// The call failed, at this time. A change is returned when that opened the breaker.
+    /// The call failed at this monotonic time, which is read only where it is needed. Answers the change to open, if this
+    /// made it.
     pub fn failed(self, now: impl FnOnce() -> Duration) -> Option<Change> {
-        let change = self.breaker.call_failed(self.word, self.is_probe, now);
-        mem::forget(self);
-        change
+        let answered = ManuallyDrop::new(self);
+        answered.breaker.failed(answered.period, now)
     }
 }
 
 impl Drop for Permit<'_> {
+    #[inline]
     fn drop(&mut self) {
-        if self.is_probe {
-            self.breaker.probe_dropped(self.word);
+        if self.is_probe() {
+            self.breaker.probe_dropped(self.period);
         }
     }
 }

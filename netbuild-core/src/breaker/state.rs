@@ -1,24 +1,24 @@
-//! What a breaker is, and what it says.
+//! What can be seen of a breaker.
 
 use std::time::Duration;
 
 /// The state of a breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BreakerState {
-    /// Every call is let through.
+    /// Every call gets a permit.
     Closed,
-    /// None is.
+    /// No call gets a permit.
     Open {
-        /// Until when, by the caller's monotonic clock. The first call after it is a probe.
+        /// The monotonic time from which on a call is let through to probe.
         until: Duration,
     },
-    /// Only probes are.
+    /// A few calls get a permit, to probe.
     HalfOpen,
 }
 
 impl BreakerState {
-    /// The name in lower case: `half_open`.
-    pub fn label(self) -> &'static str {
+    /// A word for it, for metrics and logs: `closed`, `open` or `half_open`.
+    pub fn as_str(&self) -> &'static str {
         match self {
             BreakerState::Closed => "closed",
             BreakerState::Open { .. } => "open",
@@ -27,19 +27,24 @@ impl BreakerState {
     }
 }
 
-/// A change of the state, returned to whoever caused it.
+/// A change of state. Exactly one call gets it: the one that caused it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The state before.
     pub from: BreakerState,
-    /// The state now.
+    /// The state since.
     pub to: BreakerState,
 }
 
-/// A call is not let through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the breaker is open; try again after {retry_after:?}")]
-pub struct Refused {
-    /// When a next try may be let through. Zero while probes are under way: it depends on them.
-    pub retry_after: Duration,
+/// What a breaker counted. The figures are read one after the other, so calls at the same time may be in some of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BreakerCounts {
+    /// Calls refused since the start.
+    pub refused: u64,
+    /// How often it opened since the start, by the trip rule or by a failed probe.
+    pub trips: u64,
+    /// Calls in the window of the ratio rule; 0 with a policy. While it is not closed: those before it opened.
+    pub window_calls: u64,
+    /// How many of them failed.
+    pub window_failures: u64,
 }

@@ -1,139 +1,117 @@
-//! The last calls: which of them failed.
+//! The last so many calls, and how many of them failed.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
-/// A ring of the last calls, a bit each. Successes are recorded without a lock, failures one at a time.
+use super::config::FailureRatio;
+use super::own_line::OwnLine;
+use super::sync::AtomicU64;
+
+const LARGEST: u32 = 1 << 20;
+
+/// The results of the last calls as a ring of bits, written by many threads without a lock. A set bit is a failure.
 ///
-/// While the ring is full and holds no failure, a success leaves it as it is: nothing is written.
+/// A result takes the next place, and what lies a whole window before it leaves. While the window is full and holds no
+/// failure, a success would leave it as it is, so it writes nothing.
+///
+/// `failures` always comes to the number of set bits: whoever turns a bit, and only that thread, counts it. It does so
+/// before setting and after clearing, so in between the count is above the bits and never below.
+///
+/// Calls one after the other are counted exactly. Of calls at the same moment, a failure that is just leaving may still be
+/// judged with the others. When a whole window of results passes a thread that was stopped within a call, a
+/// failure may leave early, or late: when the ring has gone round. No count stays off.
 #[derive(Debug)]
 pub(super) struct Window {
-    size: u64,
-    /// How many calls of the ring failed. It may be one too low for a moment, while a failure is overwritten as it comes.
-    failures: AtomicI64,
+    rule: FailureRatio,
+    failures: AtomicU64,
+    /// The place from which on results count.
+    start: AtomicU64,
+    ring: Box<[AtomicU64]>,
     next: OwnLine,
-    bits: Box<[AtomicU64]>,
 }
-
-/// How many calls were recorded. On a cache line of its own: it is what callers write to beside each other.
-#[derive(Debug, Default)]
-#[repr(align(128))]
-struct OwnLine(AtomicU64);
-
-/// The largest ring.
-const MAX: u32 = 1_024;
 
 impl Window {
-    /// A ring of `size` calls, taken as 1 to [`MAX`].
-    pub(super) fn new(size: u32) -> Self {
-        let size = size.clamp(1, MAX);
-        let bits = (0..size.div_ceil(u64::BITS)).map(|_| AtomicU64::new(0)).collect();
-        Window { size: size.into(), failures: AtomicI64::new(0), next: OwnLine::default(), bits }
+    pub(super) fn new(rule: FailureRatio) -> Self {
+        let window = rule.window.clamp(1, LARGEST);
+        let rule = FailureRatio { window, least_calls: rule.least_calls.min(window), ..rule };
+        // Twice the window, so that a place is not reused until a whole window after it was left.
+        let words = (u64::from(window) * 2).next_power_of_two().div_ceil(64).next_power_of_two();
+        Window {
+            rule,
+            failures: AtomicU64::new(0),
+            start: AtomicU64::new(0),
+            ring: (0..words).map(|_| AtomicU64::new(0)).collect(),
+            next: OwnLine::default(),
+        }
     }
 
-    /// A call succeeded.
+    pub(super) fn calls(&self) -> u64 {
+        let start = self.start.load(Relaxed);
+        self.next.load(Relaxed).wrapping_sub(start).min(u64::from(self.rule.window))
+    }
+
+    pub(super) fn failures(&self) -> u64 {
+        self.failures.load(Acquire)
+    }
+
     #[inline]
     pub(super) fn succeeded(&self) {
-        if self.failures.load(Ordering::Relaxed) != 0 || self.next.0.load(Ordering::Relaxed) < self.size {
-            let (word, bit) = self.take_place();
-            // Most places hold a success already, which is left alone.
-            if word.load(Ordering::Relaxed) & bit != 0 && word.fetch_and(!bit, Ordering::Relaxed) & bit != 0 {
-                self.failures.fetch_sub(1, Ordering::Relaxed);
-            }
+        if self.failures() > 0 || self.calls() < u64::from(self.rule.window) {
+            self.take_place();
         }
     }
 
-    /// A call failed. Answers how many of how many calls did.
-    pub(super) fn failed(&self) -> (u64, u64) {
-        let (word, bit) = self.take_place();
-        if word.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
-            self.failures.fetch_add(1, Ordering::Relaxed);
+    /// Counts a failure, and answers whether that is too many. Of another period, as `is_stale` tells, it counts as nothing.
+    pub(super) fn failed(&self, is_stale: impl Fn() -> bool) -> bool {
+        let place = self.take_place();
+        self.set(place);
+        // Looked at after the bit was set: either `clear` has seen the bit, or this sees why it was called.
+        if is_stale() {
+            self.unset(place);
+            return false;
         }
-        self.counts()
+        // In this order: who counted a failure had taken its place before.
+        let failures = self.failures();
+        let calls = self.calls();
+        calls >= u64::from(self.rule.least_calls) && failures.min(calls) as f64 / calls as f64 >= self.rule.ratio
     }
 
-    /// How many of how many calls failed.
-    pub(super) fn counts(&self) -> (u64, u64) {
-        let failures = self.failures.load(Ordering::Relaxed).try_into().unwrap_or(0);
-        (failures, self.next.0.load(Ordering::Relaxed).min(self.size))
-    }
-
-    /// Forgets all. A success that crosses it may count among the calls after it.
+    /// Forgets all results. The period that they belong to is over.
     pub(super) fn clear(&self) {
-        for word in &self.bits {
-            let failed = word.swap(0, Ordering::Relaxed).count_ones();
-            self.failures.fetch_sub(failed.into(), Ordering::Relaxed);
+        for word in &self.ring {
+            let failed = word.swap(0, AcqRel).count_ones();
+            self.failures.fetch_sub(u64::from(failed), Relaxed);
         }
-        self.next.0.store(0, Ordering::Relaxed);
+        self.start.store(self.next.load(Relaxed), Release);
     }
 
-    fn take_place(&self) -> (&AtomicU64, u64) {
-        let place = self.next.0.fetch_add(1, Ordering::Relaxed) % self.size;
-        let (word, bit) = (place / u64::from(u64::BITS), place % u64::from(u64::BITS));
-        (&self.bits[word as usize], 1 << bit)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_oldest_call_leaves_for_the_newest() {
-        let window = Window::new(3);
-        assert_eq!(window.failed(), (1, 1));
-        window.succeeded();
-        assert_eq!(window.failed(), (2, 3));
-        window.succeeded();
-        assert_eq!(window.counts(), (1, 3), "the first failure is gone");
-        window.succeeded();
-        window.succeeded();
-        assert_eq!(window.counts(), (0, 3));
+    /// The next place, after what it pushes out of the window left.
+    #[inline]
+    fn take_place(&self) -> u64 {
+        let place = self.next.fetch_add(1, Relaxed);
+        self.unset(place.wrapping_sub(u64::from(self.rule.window)));
+        place
     }
 
-    #[test]
-    fn a_success_writes_nothing_while_all_calls_succeeded() {
-        let window = Window::new(100);
-        (0..1_000).for_each(|_| window.succeeded());
-        assert_eq!(window.next.0.load(Ordering::Relaxed), 100);
-        assert_eq!(window.failed(), (1, 100));
-        window.succeeded();
-        assert_eq!(window.next.0.load(Ordering::Relaxed), 102, "beside a failure its place counts");
-    }
-
-    #[test]
-    fn clearing_forgets_all() {
-        let window = Window::new(130);
-        for _ in 0..130 {
-            window.failed();
+    fn set(&self, place: u64) {
+        let (word, bit) = self.bit(place);
+        self.failures.fetch_add(1, Release);
+        if word.fetch_or(bit, AcqRel) & bit != 0 {
+            self.failures.fetch_sub(1, Relaxed);
         }
-        assert_eq!(window.counts(), (130, 130));
-        window.clear();
-        assert_eq!(window.counts(), (0, 0));
     }
 
-    #[test]
-    fn sizes_outside_are_taken_as_the_nearest_inside() {
-        assert_eq!((Window::new(0).size, Window::new(u32::MAX).size), (1, 1_024));
+    #[inline]
+    fn unset(&self, place: u64) {
+        let (word, bit) = self.bit(place);
+        if word.load(Acquire) & bit != 0 && word.fetch_and(!bit, AcqRel) & bit != 0 {
+            self.failures.fetch_sub(1, Relaxed);
+        }
     }
 
-    #[test]
-    fn callers_beside_each_other_leave_counts_that_agree_with_the_bits() {
-        let window = Window::new(64);
-        std::thread::scope(|scope| {
-            for thread in 0..4_u32 {
-                let window = &window;
-                scope.spawn(move || {
-                    for n in 0..20_000_u32 {
-                        if thread == 0 && n % 3 == 0 {
-                            window.failed();
-                        } else {
-                            window.succeeded();
-                        }
-                    }
-                });
-            }
-        });
-        let bits: u32 = window.bits.iter().map(|word| word.load(Ordering::Relaxed).count_ones()).sum();
-        assert_eq!(window.counts(), (bits.into(), 64));
+    #[inline]
+    fn bit(&self, place: u64) -> (&AtomicU64, u64) {
+        // The ring's length is a power of two.
+        let word = (place / 64) as usize & (self.ring.len() - 1);
+        (&self.ring[word], 1 << (place % 64))
     }
 }

@@ -46,5 +46,5 @@ pub(super) fn of_failure(publisher: &PublisherId, error: &PublishError) {
 }
 
 pub(super) fn of_change(change: &Change) {
-    counter!("netbuild_breaker_changes_total", "to" => change.to.label()).increment(1);
+    counter!("netbuild_breaker_changes_total", "to" => change.to.as_str()).increment(1);
 }

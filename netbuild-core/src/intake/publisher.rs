@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::breaker_queue::BreakerQueue;
 use super::figures;
 use super::pace::Pace;
-use crate::breaker::{Breaker, BreakerConfig, BreakerState};
+use crate::breaker::{Breaker, BreakerConfig, BreakerState, FailureRatio};
 use crate::port::{Backlog, Clock, Effect, Event, Outbox, OutboxError, Queue, QueueError, Recorded};
 
 /// Times and bounds of a [`Publisher`].
@@ -115,9 +115,12 @@ pub enum PublishError {
 }
 
 impl Publisher {
-    /// A publisher from an outbox to a queue, behind a breaker with its defaults. The clock counts the breaker's times.
+    /// A publisher from an outbox to a queue, behind a breaker that opens at 30% of the last ten calls: they are made one
+    /// after the other, and three that failed are a while already. The clock counts the breaker's times.
     pub fn new(outbox: Arc<dyn Outbox>, queue: Arc<dyn Queue>, clock: Arc<dyn Clock>, config: PublisherConfig) -> Self {
-        Self::with_breaker(outbox, queue, Arc::new(Breaker::new(BreakerConfig::default())), clock, config)
+        let trip = FailureRatio { window: 10, least_calls: 3, ..FailureRatio::default() };
+        let breaker = Breaker::new(BreakerConfig { trip, ..BreakerConfig::default() });
+        Self::with_breaker(outbox, queue, Arc::new(breaker), clock, config)
     }
 
     /// A publisher behind a breaker of the host's.
@@ -156,7 +159,7 @@ impl Publisher {
     pub async fn status(&self) -> Result<PublisherStatus, OutboxError> {
         let backlog = self.outbox.backlog().await?;
         let oldest_age = backlog.oldest.map(|oldest| self.clock.now().since(oldest));
-        let breaker = self.queue.breaker().state();
+        let breaker = self.queue.breaker().state(self.clock.monotonic());
         let progress = self.progress();
         let (draining, counts) = (progress.pace.is_draining() && backlog.count > 0, progress.counts);
         Ok(PublisherStatus { breaker, backlog, oldest_age, draining, counts })
@@ -207,7 +210,7 @@ impl Publisher {
 
     /// Sends one batch, or the oldest message alone where that is a probe.
     async fn publish_batch(&self) -> Result<u64, PublishError> {
-        let max = match self.queue.breaker().state() {
+        let max = match self.queue.breaker().state(self.clock.monotonic()) {
             BreakerState::Closed => self.config.batch,
             BreakerState::Open { .. } | BreakerState::HalfOpen => 1,
         };

@@ -1,10 +1,7 @@
-//! The breaker against a plain model, against the state machine of `failsafe`, and under many threads.
+//! The breaker against a slow and obvious model of it, against `failsafe`, and with many threads.
 
-#![expect(clippy::unwrap_used, reason = "this is a test")]
-
-#[cfg(feature = "failsafe")]
-mod differential;
 mod half_open;
 mod model;
-mod policy;
+mod policies;
 mod properties;
+mod threads;

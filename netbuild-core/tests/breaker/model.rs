@@ -1,98 +1,135 @@
-//! What a breaker should do, written for reading: no atomics, every call kept.
+//! The breaker as one would write it without threads and without hurry.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use netbuild_core::breaker::{BreakerConfig, BreakerState};
+use netbuild_core::breaker::{BreakerConfig, BreakerCounts, BreakerState, Change, Refused};
+
+/// Which period a permit is of. A number says it: states that come again are not the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ModelPermit {
+    period: u32,
+    pub(crate) change: Option<Change>,
+}
 
 pub(crate) struct Model {
     config: BreakerConfig,
-    pub(crate) state: BreakerState,
-    /// The last calls; `true` is a failure.
-    window: VecDeque<bool>,
-    trips: u32,
-    /// How often the state has changed.
-    era: u64,
-    probing: u32,
-    proved: u32,
-}
-
-/// A permit of the model: the era and whether it is a probe.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Given {
-    era: u64,
-    probe: bool,
+    state: BreakerState,
+    period: u32,
+    /// Of the last calls, the oldest first: whether it failed.
+    results: VecDeque<bool>,
+    probes_out: u32,
+    probes_succeeded: u32,
+    failed_openings: usize,
+    refused: u64,
+    trips: u64,
 }
 
 impl Model {
     pub(crate) fn new(config: BreakerConfig) -> Self {
-        let window = VecDeque::new();
-        Model { config, state: BreakerState::Closed, window, trips: 0, era: 0, probing: 0, proved: 0 }
+        Model {
+            config,
+            state: BreakerState::Closed,
+            period: 0,
+            results: VecDeque::new(),
+            probes_out: 0,
+            probes_succeeded: 0,
+            failed_openings: 0,
+            refused: 0,
+            trips: 0,
+        }
     }
 
-    fn become_(&mut self, state: BreakerState) {
-        self.state = state;
-        self.era += 1;
-    }
-
-    pub(crate) fn permit(&mut self, now: Duration) -> Result<Given, Duration> {
+    pub(crate) fn permit(&mut self, now: Duration) -> Result<ModelPermit, Refused> {
+        let mut change = None;
         match self.state {
-            BreakerState::Closed => return Ok(Given { era: self.era, probe: false }),
-            BreakerState::Open { until } if now < until => return Err(until - now),
+            BreakerState::Closed => {}
+            BreakerState::Open { until } if now < until => return self.refuse(until - now),
             BreakerState::Open { .. } => {
-                self.become_(BreakerState::HalfOpen);
-                (self.probing, self.proved) = (0, 0);
+                change = Some(self.enter(BreakerState::HalfOpen));
+                self.probes_out = 1;
+                self.probes_succeeded = 0;
             }
-            BreakerState::HalfOpen if self.probing + self.proved == self.config.probes => return Err(Duration::ZERO),
-            BreakerState::HalfOpen => {}
+            BreakerState::HalfOpen if self.probes_out < self.config.recovery.probes => self.probes_out += 1,
+            BreakerState::HalfOpen => return self.refuse(self.config.recovery.probe_wait),
         }
-        self.probing += 1;
-        Ok(Given { era: self.era, probe: true })
+        Ok(ModelPermit { period: self.period, change })
     }
 
-    pub(crate) fn succeeded(&mut self, given: Given) {
-        if given.era != self.era {
-            return;
-        }
-        if !given.probe {
-            return self.record(false);
-        }
-        self.probing -= 1;
-        self.proved += 1;
-        if self.proved == self.config.probes {
-            self.window.clear();
-            self.trips = 0;
-            self.become_(BreakerState::Closed);
+    pub(crate) fn succeeded(&mut self, permit: ModelPermit) -> Option<Change> {
+        match self.state {
+            _ if permit.period != self.period => None,
+            BreakerState::HalfOpen => {
+                self.probes_out -= 1;
+                self.probes_succeeded += 1;
+                (self.probes_succeeded == self.config.recovery.successes).then(|| {
+                    self.results.clear();
+                    self.failed_openings = 0;
+                    self.enter(BreakerState::Closed)
+                })
+            }
+            _ => {
+                self.count(false);
+                None
+            }
         }
     }
 
-    pub(crate) fn failed(&mut self, given: Given, now: Duration) {
-        if given.era != self.era {
-            return;
+    pub(crate) fn failed(&mut self, permit: ModelPermit, now: Duration) -> Option<Change> {
+        if permit.period != self.period {
+            return None;
         }
-        if !given.probe {
-            self.record(true);
-            let failures = self.window.iter().filter(|failed| **failed).count() as u32;
-            let calls = self.window.len() as u32;
-            if calls < self.config.min_calls || failures * 100 < self.config.failure_percent * calls {
-                return;
+        if self.state == BreakerState::Closed {
+            self.count(true);
+            let trip = self.config.trip;
+            let failures = self.results.iter().filter(|failed| **failed).count();
+            let enough = self.results.len() >= trip.least_calls as usize;
+            if !enough || (failures as f64) < trip.ratio * self.results.len() as f64 {
+                return None;
             }
         }
-        let open = (self.config.open_first * 2_u32.pow(self.trips.min(20))).min(self.config.open_max);
+        let time = self.config.recovery.open_times.series().nth(self.failed_openings);
+        self.failed_openings += 1;
         self.trips += 1;
-        self.become_(BreakerState::Open { until: now + open });
+        Some(self.enter(BreakerState::Open { until: now + time.expect("the series does not end") }))
     }
 
-    pub(crate) fn dropped(&mut self, given: Given) {
-        if given.era == self.era && given.probe {
-            self.probing -= 1;
+    pub(crate) fn dropped(&mut self, permit: ModelPermit) {
+        if permit.period == self.period && self.state == BreakerState::HalfOpen {
+            self.probes_out -= 1;
         }
     }
 
-    fn record(&mut self, failed: bool) {
-        self.window.push_back(failed);
-        if self.window.len() > self.config.window as usize {
-            self.window.pop_front();
+    pub(crate) fn state(&self, now: Duration) -> BreakerState {
+        match self.state {
+            BreakerState::Open { until } if now >= until => BreakerState::HalfOpen,
+            state => state,
         }
+    }
+
+    pub(crate) fn counts(&self) -> BreakerCounts {
+        BreakerCounts {
+            refused: self.refused,
+            trips: self.trips,
+            window_calls: self.results.len() as u64,
+            window_failures: self.results.iter().filter(|failed| **failed).count() as u64,
+        }
+    }
+
+    fn refuse(&mut self, retry_after: Duration) -> Result<ModelPermit, Refused> {
+        self.refused += 1;
+        Err(Refused { retry_after })
+    }
+
+    fn count(&mut self, failed: bool) {
+        self.results.push_back(failed);
+        if self.results.len() > self.config.trip.window as usize {
+            self.results.pop_front();
+        }
+    }
+
+    fn enter(&mut self, to: BreakerState) -> Change {
+        self.period += 1;
+        Change { from: std::mem::replace(&mut self.state, to), to }
     }
 }

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use netbuild_core::breaker::{Breaker, BreakerConfig};
+use netbuild_core::breaker::{Breaker, BreakerConfig, OpenTimes, Recovery};
 use netbuild_core::intake::{PublishCounts, Publisher, PublisherConfig};
 use netbuild_core::model::{Build, BuildId};
 use netbuild_core::port::{Clock, Event, Outbox, SystemClock};
@@ -113,12 +113,10 @@ async fn child_publishes() {
         let (outbox, job) = (outbox.clone(), job.clone());
         publishing.spawn(async move {
             let queue = broker::open(job.kind, &job.place).await;
-            let breaker = BreakerConfig {
-                open_first: Duration::from_millis(200),
-                open_max: Duration::from_secs(2),
-                jitter: Some(job.number),
-                ..BreakerConfig::default()
-            };
+            let open_times =
+                OpenTimes::doubling(Duration::from_millis(200), Duration::from_secs(2)).jittered(job.number);
+            let recovery = Recovery { open_times, ..Recovery::default() };
+            let breaker = BreakerConfig { recovery, ..BreakerConfig::default() };
             let config = PublisherConfig {
                 drain_rate: NonZeroU32::new(5_000),
                 retry: Duration::from_millis(100),
