@@ -12,7 +12,7 @@ use super::breaker_queue::BreakerQueue;
 use super::figures;
 use super::pace::Pace;
 use crate::breaker::{Breaker, BreakerConfig, BreakerState};
-use crate::port::{Backlog, Clock, Effect, Outbox, OutboxError, Queue, QueueError};
+use crate::port::{Backlog, Clock, Effect, Event, Outbox, OutboxError, Queue, QueueError, Recorded};
 
 /// Times and bounds of a [`Publisher`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,6 +133,17 @@ impl Publisher {
         Publisher { outbox, queue, clock, config, progress: Mutex::new(progress), woken: Notify::new() }
     }
 
+    /// Records events in the outbox and says so to whoever [runs](Self::run) this publisher. Once this is Ok they are
+    /// accepted, whatever the queue does.
+    ///
+    /// # Errors
+    /// [`OutboxError`], as [`Outbox::record`].
+    pub async fn record(&self, batch: &[Event]) -> Result<Vec<Recorded>, OutboxError> {
+        let recorded = self.outbox.record(batch).await?;
+        self.wake();
+        Ok(recorded)
+    }
+
     /// Says that something was recorded: it is published without waiting for the next poll.
     pub fn wake(&self) {
         self.woken.notify_one();
@@ -182,7 +193,7 @@ impl Publisher {
         let forever = async {
             loop {
                 let answer = self.publish_pending().await;
-                self.tell_backlog().await;
+                self.tell_status().await;
                 match answer {
                     // The end of the wait is as good a reason to look as a wake.
                     Ok(_) => drop(tokio::time::timeout(self.config.poll, self.woken.notified()).await),
@@ -249,9 +260,9 @@ impl Publisher {
         }
     }
 
-    async fn tell_backlog(&self) {
+    async fn tell_status(&self) {
         match self.status().await {
-            Ok(status) => figures::of_backlog(self.outbox.publisher().0, status.backlog.count, status.oldest_age),
+            Ok(status) => figures::of_status(self.outbox.publisher().0, &status),
             Err(error) => tracing::warn!(error = &error as &dyn Error, "the outbox does not tell its backlog"),
         }
     }

@@ -12,7 +12,7 @@ impl Server for PostgresServer {
     }
 
     fn place(&self, proxy: SocketAddr) -> String {
-        self.url_through(proxy)
+        Self::url_at(proxy)
     }
 
     fn kill(&mut self) {
