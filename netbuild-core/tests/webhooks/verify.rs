@@ -120,6 +120,22 @@ fn secrets_that_let_anybody_in_are_not_taken() {
     assert_eq!(new(&["sixteen bytes!!!"]), Ok(()));
 }
 
+/// A clone URL in a body can hold a token, in its place or in another field's.
+#[test]
+fn nothing_shows_what_a_body_holds() {
+    let hidden = "https://user:canary@github.com/acme/site.git";
+    let mut body = github::push("refs/heads/main", OLD, NEW);
+    body["repository"]["clone_url"] = hidden.into();
+    let received = Request::json(Provider::GitHub, "push", &body).receive().unwrap();
+    let decision = crate::request::decide(&received, [&crate::request::project(Provider::GitHub, "186853002")]);
+    assert!(matches!(decision.verdicts.as_slice(), [netbuild_core::intake::webhook::Verdict::Refused(_)]));
+    body["repository"]["id"] = hidden.into();
+    let refusal = Request::json(Provider::GitHub, "push", &body).receive().unwrap_err();
+    let shown = format!("{received:?} {decision:?} {decision} {refusal:?} {refusal}");
+    assert!(!shown.contains("canary"), "{shown}");
+    assert!(refusal.to_string().contains("a field is not of its type at line 1 column "), "{refusal}");
+}
+
 #[test]
 fn nothing_shows_a_secret_or_a_signature() {
     for provider in PROVIDERS {

@@ -10,14 +10,12 @@ use super::{Label, Reason, Refusal, RepositoryId};
 use crate::model::Timestamp;
 
 /// A request that was read: its repository, if it says one, and what happened there.
-#[derive(Debug)]
 pub(super) struct Payload {
     pub(super) repository: Option<RepositoryId>,
     pub(super) changes: Vec<Change>,
 }
 
 /// One thing that happened.
-#[derive(Debug)]
 pub(super) enum Change {
     Push(Push),
     PullRequest(PullRequest),
@@ -25,7 +23,6 @@ pub(super) enum Change {
 }
 
 /// A branch was created or moved.
-#[derive(Debug)]
 pub(super) struct Push {
     /// The full ref; it begins with [`BRANCHES`].
     pub(super) full_ref: String,
@@ -37,7 +34,6 @@ pub(super) struct Push {
 }
 
 /// A pull request has commits to build.
-#[derive(Debug)]
 pub(super) struct PullRequest {
     /// What happened to it, in the word of the event's key.
     pub(super) event: &'static str,
@@ -52,7 +48,6 @@ pub(super) struct PullRequest {
 }
 
 /// Where a pull request's commits come from, judged by repository ids.
-#[derive(Debug)]
 pub(super) enum Origin {
     /// A branch of the repository itself, fetched from this URL.
     Own { url: String },
@@ -121,7 +116,17 @@ fn is_zero(id: &str) -> bool {
 
 /// Reads JSON into what is known of an event; unknown fields are ignored.
 pub(super) fn read<T: DeserializeOwned>(body: &str) -> Result<T, Refusal> {
-    serde_json::from_str(body).map_err(|error| Refusal::Payload(Label::new(&error.to_string())))
+    serde_json::from_str(body).map_err(|error| Refusal::Payload(Label::new(&words(&error))))
+}
+
+/// What is wrong, without repeating the field's value: a clone URL may hold credentials.
+fn words(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    if error.is_data() && text.starts_with("invalid") {
+        format!("a field is not of its type at line {} column {}", error.line(), error.column())
+    } else {
+        text
+    }
 }
 
 /// A repository id that the provider's rules refuse.
@@ -130,7 +135,7 @@ pub(super) fn unknown_id(error: &super::InvalidRepositoryId) -> Refusal {
 }
 
 /// When an event was, as the Git host wrote it: seconds, or a text.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(untagged)]
 pub(super) enum Stamp {
     Seconds(u64),

@@ -1,5 +1,6 @@
 //! From a verified event and projects' settings to builds.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::change::{BRANCHES, Change, Origin, PullRequest, Push, Stamp};
@@ -12,7 +13,6 @@ use crate::model::{
 use crate::port::{Event, EventKey};
 
 /// An event that is known to come from the Git host. Made by [`Hook::receive`](super::Hook::receive).
-#[derive(Debug)]
 pub struct Received {
     pub(super) host: GitHost,
     pub(super) scope: HookScope,
@@ -20,6 +20,18 @@ pub struct Received {
     pub(super) delivery: Option<Label>,
     pub(super) repository: Option<RepositoryId>,
     pub(super) changes: Vec<Change>,
+}
+
+impl fmt::Debug for Received {
+    /// Without what happened: the URLs in it were not looked at yet and may hold credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scope, delivery, repository) = (&self.scope, &self.delivery, &self.repository);
+        f.debug_struct("Received")
+            .field("scope", scope)
+            .field("delivery", delivery)
+            .field("repository", repository)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Received {
