@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use netbuild_core::port::{Queue, SystemClock};
-#[cfg(feature = "postgres")]
 use netbuild_queue::postgres::{PostgresOptions, PostgresStore};
 use netbuild_queue::sqlite::{SqliteOptions, SqliteStore};
 
@@ -14,11 +13,14 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(3);
 
 /// Opens the queue, again and again: what is between may be broken at this moment.
 pub(crate) async fn open(kind: &str, place: &str) -> Arc<dyn Queue> {
+    let mut told = false;
     loop {
         match try_open(kind, place).await {
             Ok(queue) => return queue,
-            Err(error) => eprintln!("not open yet: {error}"),
+            Err(error) if !told => eprintln!("not open yet: {error}"),
+            Err(_) => {}
         }
+        told = true;
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
@@ -30,7 +32,6 @@ async fn try_open(kind: &str, place: &str) -> Result<Arc<dyn Queue>, Box<dyn std
             let store = SqliteStore::open(Path::new(place), options, Arc::new(SystemClock::new())).await?;
             Ok(Arc::new(store.queue()))
         }
-        #[cfg(feature = "postgres")]
         "postgres" => {
             let options =
                 PostgresOptions { queue_limit: 1_000_000, call_deadline: DEADLINE, ..PostgresOptions::default() };

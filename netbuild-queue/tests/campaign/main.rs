@@ -10,7 +10,6 @@ mod child;
 mod consumer;
 mod counts;
 mod judge;
-#[cfg(feature = "postgres")]
 mod needs_postgres;
 mod run;
 mod sqlite;

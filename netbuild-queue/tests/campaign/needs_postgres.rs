@@ -1,4 +1,4 @@
-//! The queue in a PostgreSQL database, whose server is killed.
+//! PostgreSQL behind fault proxies, killed and started again.
 
 use std::net::SocketAddr;
 
@@ -9,6 +9,10 @@ use crate::run::{Between, Server, run};
 impl Server for PostgresServer {
     fn addr(&self) -> SocketAddr {
         PostgresServer::addr(self)
+    }
+
+    fn place(&self, proxy: SocketAddr) -> String {
+        Self::url_at(proxy)
     }
 
     fn kill(&mut self) {
@@ -24,5 +28,5 @@ impl Server for PostgresServer {
 async fn nothing_is_lost_doubled_or_out_of_order() {
     let folder = tempfile::tempdir().unwrap();
     let server = PostgresServer::start(folder.path()).unwrap();
-    run("postgres", Between::Server(Box::new(server)), PostgresServer::url_at).await;
+    run("postgres", Between::Server(Box::new(server))).await;
 }

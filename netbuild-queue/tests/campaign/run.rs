@@ -17,8 +17,10 @@ use crate::counts::{Counts, PUBLISHERS};
 use crate::judge::{Verdict, judge};
 
 /// A server that can be killed.
-pub(crate) trait Server: Send + Sync + 'static {
+pub(crate) trait Server: Send + 'static {
     fn addr(&self) -> SocketAddr;
+    /// What the kind's `open` takes, through a proxy at an address.
+    fn place(&self, proxy: SocketAddr) -> String;
     /// `kill -9`.
     fn kill(&mut self);
     fn start_again(&mut self);
@@ -33,9 +35,8 @@ pub(crate) enum Between {
 /// Long for what comes once everything is healed.
 const PATIENT: Duration = Duration::from_secs(300);
 
-/// Runs a campaign against the broker of a kind, prints its figures and judges it. `place` makes what the kind's `open`
-/// takes out of an address.
-pub(crate) async fn run(kind: &'static str, between: Between, place: impl Fn(SocketAddr) -> String) {
+/// Runs a campaign against the broker of a kind, prints its figures and judges it.
+pub(crate) async fn run(kind: &'static str, between: Between) {
     let counts = Counts::of_this_run();
     let start = Instant::now();
     let folder = tempfile::tempdir().unwrap();
@@ -50,7 +51,7 @@ pub(crate) async fn run(kind: &'static str, between: Between, place: impl Fn(Soc
         Between::Server(running) => {
             for place_of in [&mut to_publish, &mut to_consume] {
                 let proxy = FaultProxy::start(running.addr()).await.unwrap();
-                *place_of = place(proxy.addr());
+                *place_of = running.place(proxy.addr());
                 proxies.push(proxy);
             }
             server = Some(running);

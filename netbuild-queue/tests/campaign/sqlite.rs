@@ -5,5 +5,5 @@ use crate::run::{Between, run};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_doubled_or_out_of_order() {
     let folder = tempfile::tempdir().unwrap();
-    run("sqlite", Between::File(folder.path().join("queue.db")), |_| String::new()).await;
+    run("sqlite", Between::File(folder.path().join("queue.db"))).await;
 }
