@@ -7,14 +7,12 @@ use netbuild_core::intake::Publisher;
 use netbuild_core::model::{
     AccountId, Build, BuildId, BuildSpec, DeployContext, Priority, ProjectId, RepositoryUrl, Revision, Source, Trust,
 };
-use netbuild_core::port::{Clock, Event, EventKey, Outbox, OutboxError, SystemClock};
-use netbuild_queue::sqlite::SqliteOutbox;
+use netbuild_core::port::{Clock, Event, EventKey, OutboxError, SystemClock};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 /// Records events at a rate until nobody wants more; answers the builds of those that were accepted, in order.
 pub(crate) async fn record(
-    outbox: Arc<SqliteOutbox>,
     publisher: Arc<Publisher>,
     rate: u32,
     until: CancellationToken,
@@ -24,8 +22,7 @@ pub(crate) async fn record(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     while until.run_until_cancelled(ticks.tick()).await.is_some() {
         let event = event(accepted.len());
-        let recorded = outbox.record(&[event]).await?;
-        publisher.wake();
+        let recorded = publisher.record(&[event]).await?;
         accepted.extend(recorded.into_iter().map(|recorded| recorded.build));
     }
     Ok(accepted)

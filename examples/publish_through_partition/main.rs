@@ -107,8 +107,7 @@ async fn run(args: &Args) -> Result<Proof, Box<dyn Error>> {
         poll: Duration::from_millis(50),
         deadline: Duration::from_millis(500),
     };
-    let publisher =
-        Arc::new(Publisher::with_breaker(outbox.clone(), broker.publish_to(), breaker, clock.clone(), config));
+    let publisher = Arc::new(Publisher::with_breaker(outbox, broker.publish_to(), breaker, clock.clone(), config));
 
     let shutdown = CancellationToken::new();
     let mut tasks = JoinSet::new();
@@ -117,7 +116,7 @@ async fn run(args: &Args) -> Result<Proof, Box<dyn Error>> {
     let consumer = Consumer::start(broker.receive_from(), clock.clone(), shutdown.clone(), &mut tasks).await?;
     let coming = CancellationToken::new();
     let mut recording = JoinSet::new();
-    recording.spawn(events::record(outbox.clone(), publisher.clone(), args.rate, coming.clone()));
+    recording.spawn(events::record(publisher.clone(), args.rate, coming.clone()));
 
     let partition = Duration::from_secs(args.partition);
     let mut kept_back = 0;

@@ -9,5 +9,6 @@ mod kill;
 mod needs_postgres;
 mod needs_root;
 mod partition;
+mod receiver;
 mod run;
 mod support;

@@ -12,7 +12,7 @@ use super::breaker_queue::BreakerQueue;
 use super::figures;
 use super::pace::Pace;
 use crate::breaker::{Breaker, BreakerConfig, BreakerState};
-use crate::port::{Backlog, Clock, Effect, Outbox, OutboxError, Queue, QueueError};
+use crate::port::{Backlog, Clock, Effect, Event, Outbox, OutboxError, Queue, QueueError, Recorded};
 
 /// Times and bounds of a [`Publisher`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,6 +131,17 @@ impl Publisher {
         let queue = BreakerQueue::new(queue, breaker, clock.clone(), config.deadline);
         let progress = Progress { pace: Pace::new(config.drain_rate), counts: PublishCounts::default() };
         Publisher { outbox, queue, clock, config, progress: Mutex::new(progress), woken: Notify::new() }
+    }
+
+    /// Records events in the outbox and says so to whoever [runs](Self::run) this publisher. Once this is Ok they are
+    /// accepted, whatever the queue does.
+    ///
+    /// # Errors
+    /// [`OutboxError`], as [`Outbox::record`].
+    pub async fn record(&self, batch: &[Event]) -> Result<Vec<Recorded>, OutboxError> {
+        let recorded = self.outbox.record(batch).await?;
+        self.wake();
+        Ok(recorded)
     }
 
     /// Says that something was recorded: it is published without waiting for the next poll.

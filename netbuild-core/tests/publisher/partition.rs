@@ -6,6 +6,7 @@ use std::time::Duration;
 use netbuild_core::breaker::BreakerState;
 use netbuild_core::intake::PublishError;
 use netbuild_core::port::{Outbox, QueueError};
+use netbuild_core::testkit::fixtures::{build, event};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -30,8 +31,8 @@ async fn in_calm_times_a_recorded_event_is_published_at_once() {
     let _running = run(&world);
     sleep(Duration::from_secs(3)).await;
     let start = Instant::now();
-    world.record(1..=25).await;
-    world.publisher.wake();
+    let events: Vec<_> = (1..=25).map(|n| event(build("acme", "site", n))).collect();
+    assert!(world.publisher.record(&events).await.unwrap().iter().all(|recorded| recorded.fresh));
     sleep(Duration::from_millis(1)).await;
     let arrived = world.broker.arrived();
     assert_eq!(seqs(&arrived), (1..=25).collect::<Vec<_>>());

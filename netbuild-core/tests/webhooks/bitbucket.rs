@@ -74,7 +74,10 @@ fn pull_requests_build_previews_and_forks_are_untrusted_by_id() {
     namesake["pullrequest"]["source"]["repository"]["full_name"] = json!("team/site");
     let mut renamed = payload("pullrequest");
     renamed["pullrequest"]["source"]["repository"]["full_name"] = json!("team/renamed");
+    let mut empty = payload("pullrequest");
+    empty["pullrequest"]["source"]["commit"] = Value::Null;
     let cases = [
+        ("pullrequest:updated", empty, "nothing to build: the pull request has no commits".to_owned()),
         ("pullrequest:created", payload("pullrequest"), format!("preview/1 trusted {own} refs/heads/feature")),
         ("pullrequest:updated", payload("pullrequest"), format!("preview/1 trusted {own} refs/heads/feature")),
         ("pullrequest:created", full, format!("preview/1 trusted {own} {NEW}")),

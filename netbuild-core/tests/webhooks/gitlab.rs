@@ -74,6 +74,11 @@ fn merge_requests_build_previews_and_forks_are_untrusted_by_id() {
         (merge_request("merge_request", json!({ "action": null })), Previews::Own, no_commits("")),
         (merge_request("merge_request", json!({ "action": "close" })), Previews::Own, closed.into()),
         (merge_request("merge_request", json!({ "action": "merge" })), Previews::Own, closed.into()),
+        (
+            merge_request("merge_request", json!({ "last_commit": null })),
+            Previews::Own,
+            "nothing to build: the pull request has no commits".into(),
+        ),
         (payload("merge_request"), Previews::Never, "nothing to build: the project builds no pull requests".into()),
         (payload("merge_request_fork"), Previews::OwnAndForks, untrusted(2)),
         (payload("merge_request_fork"), Previews::Own, no_forks.into()),

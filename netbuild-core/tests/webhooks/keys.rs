@@ -23,10 +23,10 @@ fn site() -> ProjectSettings {
     project(Provider::GitHub, "186853002")
 }
 
-/// A push at a time, and what else GitHub tells in it.
-fn push(before: &str, after: &str, pushed_at: u64) -> Request {
+/// A push, this many seconds after those of GitHub's examples.
+fn push(before: &str, after: &str, second: u64) -> Request {
     let mut body = github::push("refs/heads/main", before, after);
-    body["repository"]["pushed_at"] = json!(pushed_at);
+    body["repository"]["pushed_at"] = json!(1_557_933_657 + second);
     Request::json(Provider::GitHub, "push", &body)
 }
 
@@ -91,6 +91,45 @@ fn a_push_without_a_time_is_known_by_before_and_after() {
     assert_ne!(Request::json(Provider::GitLab, "Push Hook", &later).key(&project), key);
 }
 
+/// Its key may be forgotten by then, so it could not be told from a push that was never built.
+#[test]
+fn an_event_past_the_age_builds_nothing_where_it_tells_its_time() {
+    use std::time::Duration;
+
+    let hour = Duration::from_secs(3600);
+    let at = Timestamp::from_millis(1_557_933_657_000);
+    let mut pull_request = github::opened();
+    let merge_request = gitlab::payload("merge_request");
+    let with = |text: &str| {
+        let mut body = merge_request.clone();
+        body["object_attributes"]["updated_at"] = json!(text);
+        Request::json(Provider::GitLab, "Merge Request Hook", &body)
+    };
+    pull_request["pull_request"]["updated_at"] = json!("2019-05-15T17:20:57+02:00");
+    let cases = [
+        (push(OLD, NEW, 0), "186853002"),
+        (Request::json(Provider::GitHub, "pull_request", &pull_request), "186853002"),
+        (with("2019-05-15T15:20:57Z"), "15"),
+        (with("2019-05-15 15:20:57 UTC"), "15"),
+    ];
+    for (request, id) in cases {
+        let hook = crate::request::hook(request.provider).with_max_age(hour);
+        let received = request.receive_by(&hook).unwrap();
+        let project = project(request.provider, id);
+        let decide = |now: Timestamp| crate::request::summary(&received.decide([&project], now, build_id));
+        assert!(decide(at + hour)[0].contains(" trusted "), "{:?}", decide(at + hour));
+        let later = decide(at + hour + Duration::from_millis(1));
+        assert_eq!(
+            later,
+            ["nothing to build: the event is too old to be built; build the branch again if it is wanted"]
+        );
+    }
+    // What tells no time that can be read is as old as its key.
+    let received = with("yesterday").receive().unwrap();
+    let events = received.decide([&project(Provider::GitLab, "15")], at + hour * 1_000_000, build_id).events();
+    assert_eq!(events.len(), 1);
+}
+
 #[test]
 fn what_says_which_push_it_is_makes_another_key_and_the_rest_does_not() {
     let base = github::push("refs/heads/main", OLD, NEW);
@@ -107,7 +146,7 @@ fn what_says_which_push_it_is_makes_another_key_and_the_rest_does_not() {
         with("/before", json!(OTHER)),
         with("/before", json!("0".repeat(40))),
         with("/after", json!(OTHER)),
-        with("/repository/pushed_at", json!(2)),
+        with("/repository/pushed_at", json!(1_557_933_658)),
     ] {
         assert!(keys.insert(key(&body, &site())), "{body}");
     }

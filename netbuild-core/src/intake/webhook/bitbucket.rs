@@ -62,7 +62,8 @@ struct PullRequestFields {
 #[derive(Deserialize)]
 struct Side {
     branch: Branch,
-    commit: Commit,
+    /// `null` when the branch was deleted.
+    commit: Option<Commit>,
     /// `null` when the fork was deleted.
     repository: Option<Repository>,
 }
@@ -114,8 +115,10 @@ fn of_change(RefChange { old, new }: RefChange, url: &str) -> Change {
 
 fn pull_request(host: &GitHost, event: PullRequestEvent) -> Result<Payload, Refusal> {
     let id = repository(host, &event.repository)?;
-    let PullRequestFields { id: number, source: Side { branch, commit: Commit { hash }, repository: fork } } =
-        event.pullrequest;
+    let PullRequestFields { id: number, source: Side { branch, commit, repository: fork } } = event.pullrequest;
+    let Some(Commit { hash }) = commit else {
+        return Ok(Payload::of(id, vec![Change::Nothing(Reason::NoCommits)]));
+    };
     // By ids. Bitbucket keeps a fork's commits in the fork only.
     let origin = match fork {
         Some(fork) if repository(host, &fork)? == id => Origin::Own { url: clone_url(host, &event.repository) },

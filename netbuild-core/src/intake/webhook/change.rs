@@ -1,9 +1,13 @@
 //! What the events of every provider say, in one form.
 
+use std::borrow::Cow;
+
+use chrono::{DateTime, NaiveDateTime};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{Label, Reason, Refusal, RepositoryId};
+use crate::model::Timestamp;
 
 /// A request that was read: its repository, if it says one, and what happened there.
 #[derive(Debug)]
@@ -27,8 +31,8 @@ pub(super) struct Push {
     pub(super) full_ref: String,
     pub(super) before: Option<String>,
     pub(super) after: String,
-    /// The signed time of the push, where the provider tells one.
-    pub(super) at: Option<String>,
+    /// When it was, where the provider tells that.
+    pub(super) at: Option<Stamp>,
     pub(super) url: String,
 }
 
@@ -42,8 +46,8 @@ pub(super) struct PullRequest {
     pub(super) head: String,
     /// What is fetched: the head, or the branch where the provider shortens commit ids.
     pub(super) revision: String,
-    /// The signed time of the event, where the provider tells one.
-    pub(super) at: Option<String>,
+    /// When it was, where the provider tells that.
+    pub(super) at: Option<Stamp>,
     pub(super) origin: Origin,
 }
 
@@ -74,12 +78,22 @@ pub(super) const BRANCHES: &str = "refs/heads/";
 const TAGS: &str = "refs/tags/";
 
 impl Change {
+    /// When it was, where the provider tells that.
+    pub(super) fn time(&self) -> Option<Timestamp> {
+        let stamp = match self {
+            Change::Push(push) => push.at.as_ref(),
+            Change::PullRequest(request) => request.at.as_ref(),
+            Change::Nothing(_) => None,
+        };
+        stamp.and_then(Stamp::time)
+    }
+
     /// A ref went from `before` to `after`; zeros or `None` stand for "not there".
     pub(super) fn of_ref(
         full_ref: String,
         before: Option<String>,
         after: Option<String>,
-        at: Option<String>,
+        at: Option<Stamp>,
         url: String,
     ) -> Self {
         let before = before.filter(|id| !is_zero(id));
@@ -115,19 +129,34 @@ pub(super) fn unknown_id(error: &super::InvalidRepositoryId) -> Refusal {
     Refusal::Payload(Label::new(&error.to_string()))
 }
 
-/// A time that goes into a key, as a number or a text: it is compared and never read.
+/// When an event was, as the Git host wrote it: seconds, or a text.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub(super) enum Stamp {
-    Number(u64),
+    Seconds(u64),
     Text(String),
 }
 
-impl From<Stamp> for String {
-    fn from(stamp: Stamp) -> String {
-        match stamp {
-            Stamp::Number(number) => number.to_string(),
-            Stamp::Text(text) => text,
+impl Stamp {
+    /// As it stands, for a key.
+    pub(super) fn text(&self) -> Cow<'_, str> {
+        match self {
+            Stamp::Seconds(seconds) => Cow::Owned(seconds.to_string()),
+            Stamp::Text(text) => Cow::Borrowed(text),
         }
+    }
+
+    /// The time, if the text is one: `2026-05-15T15:20:33Z`, or GitLab's `2026-05-15 15:20:33 UTC`.
+    pub(super) fn time(&self) -> Option<Timestamp> {
+        let seconds = match self {
+            Stamp::Seconds(seconds) => *seconds,
+            Stamp::Text(text) => {
+                let time = DateTime::parse_from_rfc3339(text).map(|time| time.timestamp());
+                let utc = || NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S UTC");
+                let seconds = time.or_else(|_| utc().map(|time| time.and_utc().timestamp()));
+                seconds.ok().and_then(|seconds| u64::try_from(seconds).ok())?
+            }
+        };
+        seconds.checked_mul(1000).map(Timestamp::from_millis)
     }
 }

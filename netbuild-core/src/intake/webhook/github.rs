@@ -78,8 +78,7 @@ fn other(event: &str) -> Reason {
 
 fn push(host: &GitHost, event: PushEvent) -> Result<Payload, Refusal> {
     let PushedRepository { id, clone_url, pushed_at } = event.repository;
-    let at = pushed_at.map(String::from);
-    let change = Change::of_ref(event.r#ref, Some(event.before), Some(event.after), at, clone_url);
+    let change = Change::of_ref(event.r#ref, Some(event.before), Some(event.after), pushed_at, clone_url);
     Ok(Payload::of(repository(host, id)?, vec![change]))
 }
 
@@ -104,7 +103,7 @@ fn pull_request(host: &GitHost, event: PullRequestEvent) -> Result<Payload, Refu
                 before: event.before,
                 revision: head.sha.clone(),
                 head: head.sha,
-                at: updated_at.map(String::from),
+                at: updated_at,
                 origin: if own { Origin::Own { url: clone_url } } else { Origin::Fork { url: clone_url } },
             })
         }

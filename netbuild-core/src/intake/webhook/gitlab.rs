@@ -42,7 +42,8 @@ struct MergeRequest {
     source_project_id: Option<u64>,
     target_project_id: u64,
     updated_at: Option<Stamp>,
-    last_commit: Commit,
+    /// `null` when the source branch holds nothing of its own.
+    last_commit: Option<Commit>,
 }
 
 #[derive(Deserialize)]
@@ -77,18 +78,19 @@ fn merge_request(host: &GitHost, event: MergeRequestEvent) -> Result<Payload, Re
         ("close" | "merge", _) => Err(Reason::PullRequestClosed),
         (other, _) => Err(Reason::NoNewCommits { action: Label::new(other) }),
     };
-    let change = match word {
-        Err(reason) => Change::Nothing(reason),
-        Ok(word) => {
+    let change = match (word, request.last_commit) {
+        (Err(reason), _) => Change::Nothing(reason),
+        (Ok(_), None) => Change::Nothing(Reason::NoCommits),
+        (Ok(word), Some(Commit { id: head })) => {
             // By ids. The commits of forks stand in the target project as refs/merge-requests/…/head.
             let own = request.source_project_id == Some(id) && request.target_project_id == id;
             Change::PullRequest(PullRequest {
                 event: word,
                 number: request.iid,
                 before: request.oldrev,
-                revision: request.last_commit.id.clone(),
-                head: request.last_commit.id,
-                at: request.updated_at.map(String::from),
+                revision: head.clone(),
+                head,
+                at: request.updated_at,
                 origin: if own { Origin::Own { url } } else { Origin::Fork { url } },
             })
         }

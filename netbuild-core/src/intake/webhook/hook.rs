@@ -1,11 +1,17 @@
 //! From a request to an event that is known to come from the Git host.
 
+use std::time::Duration;
+
 use super::body::{BoundedBody, DEFAULT_BODY_BYTES};
 use super::change::Payload;
 use super::headers::Headers;
 use super::secrets::Secrets;
 use super::{GitHost, Provider, Received, Refusal, bitbucket, github, gitlab};
 use crate::model::AccountId;
+
+/// The age that [`Hook::new`] sets, past which an event builds nothing: 6 days. GitHub delivers again for 3 days, and
+/// the SQLite outbox keeps event keys for 7.
+pub const DEFAULT_MAX_AGE: Duration = Duration::from_secs(6 * 24 * 3600);
 
 /// A webhook as it was set up at a Git host: who calls it, with which secrets, and for whom. Give each a URL of its own,
 /// by which the service finds it before it reads a request.
@@ -15,6 +21,7 @@ pub struct Hook {
     scope: HookScope,
     secrets: Secrets,
     body_bytes: usize,
+    max_age: Duration,
 }
 
 /// Whose projects a webhook's events may build.
@@ -38,15 +45,23 @@ impl HookScope {
 }
 
 impl Hook {
-    /// A webhook with the default bound on bodies ([`DEFAULT_BODY_BYTES`]).
+    /// A webhook with the default bounds ([`DEFAULT_BODY_BYTES`], [`DEFAULT_MAX_AGE`]).
     pub fn new(host: GitHost, scope: HookScope, secrets: Secrets) -> Self {
-        Hook { host, scope, secrets, body_bytes: DEFAULT_BODY_BYTES }
+        Hook { host, scope, secrets, body_bytes: DEFAULT_BODY_BYTES, max_age: DEFAULT_MAX_AGE }
     }
 
     /// The same with another bound on bodies, in bytes.
     #[must_use]
     pub fn with_body_bytes(mut self, bytes: usize) -> Self {
         self.body_bytes = bytes;
+        self
+    }
+
+    /// The same with another age past which an event builds nothing more. Keep it below the time for which the outbox
+    /// keeps event keys, and above the longest outage of the service after which deliveries are to be repeated.
+    #[must_use]
+    pub fn with_max_age(mut self, age: Duration) -> Self {
+        self.max_age = age;
         self
     }
 
@@ -96,6 +111,7 @@ impl Hook {
         Ok(Received {
             host: self.host.clone(),
             scope: self.scope.clone(),
+            max_age: self.max_age,
             delivery: headers.delivery(),
             repository,
             changes,

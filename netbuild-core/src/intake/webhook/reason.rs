@@ -25,6 +25,10 @@ pub enum Reason {
     /// No project of the webhook's account has this repository: by its id, whatever its name.
     #[error("no project of this webhook builds this repository")]
     UnknownRepository,
+    /// The event's own time is longer ago than the webhook's bound: its key may be forgotten, so it cannot be told from one
+    /// that was built.
+    #[error("the event is too old to be built; build the branch again if it is wanted")]
+    TooOld,
     /// A push without a change in it.
     #[error("the push is empty")]
     EmptyPush,
@@ -70,6 +74,9 @@ pub enum Reason {
     /// It was merged, declined or closed.
     #[error("the pull request was closed")]
     PullRequestClosed,
+    /// Its branch holds nothing that the target has not, or is gone.
+    #[error("the pull request has no commits")]
+    NoCommits,
     /// Something about the pull request changed that leaves its commits as they were, or that this version does not
     /// know.
     #[error("the action {action} brings no new commits to the pull request")]

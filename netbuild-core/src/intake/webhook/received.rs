@@ -1,6 +1,8 @@
 //! From a verified event and projects' settings to builds.
 
-use super::change::{BRANCHES, Change, Origin, PullRequest, Push};
+use std::time::Duration;
+
+use super::change::{BRANCHES, Change, Origin, PullRequest, Push, Stamp};
 use super::decision::{Decision, RefusedSource, Verdict};
 use super::key::event_key;
 use super::{GitHost, HookScope, Label, Previews, ProjectSettings, Reason, RepositoryId};
@@ -14,6 +16,7 @@ use crate::port::{Event, EventKey};
 pub struct Received {
     pub(super) host: GitHost,
     pub(super) scope: HookScope,
+    pub(super) max_age: Duration,
     pub(super) delivery: Option<Label>,
     pub(super) repository: Option<RepositoryId>,
     pub(super) changes: Vec<Change>,
@@ -45,24 +48,37 @@ impl Received {
         let projects: Vec<_> = projects.into_iter().filter(concerned).collect();
         let mut verdicts = Vec::new();
         for change in &self.changes {
-            if let Change::Nothing(reason) = change {
-                verdicts.push(Verdict::Nothing(reason.clone()));
-            } else if projects.is_empty() {
-                verdicts.push(Verdict::Nothing(Reason::UnknownRepository));
+            if let Some(reason) = self.nothing(change, projects.is_empty(), now) {
+                verdicts.push(Verdict::Nothing(reason));
+                continue;
             }
-            for project in &projects {
-                let wanted = match change {
-                    Change::Nothing(_) => continue,
-                    Change::Push(push) => self.want_push(push, project),
-                    Change::PullRequest(request) => self.want_pull_request(request, project),
-                };
-                verdicts.push(match wanted {
-                    Ok(wanted) => Verdict::Build(Box::new(wanted.into_event(project, ids(), now))),
-                    Err(verdict) => verdict,
-                });
-            }
+            verdicts.extend(projects.iter().map(|project| match self.want(change, project) {
+                Ok(wanted) => Verdict::Build(Box::new(wanted.into_event(project, ids(), now))),
+                Err(verdict) => verdict,
+            }));
         }
         Decision { verdicts }
+    }
+
+    /// Why a change is nothing to build, whatever the settings.
+    fn nothing(&self, change: &Change, unknown: bool, now: Timestamp) -> Option<Reason> {
+        if let Change::Nothing(reason) = change {
+            Some(reason.clone())
+        } else if unknown {
+            Some(Reason::UnknownRepository)
+        } else if change.time().is_some_and(|time| time + self.max_age < now) {
+            Some(Reason::TooOld)
+        } else {
+            None
+        }
+    }
+
+    fn want(&self, change: &Change, project: &ProjectSettings) -> Result<Wanted, Verdict> {
+        match change {
+            Change::Push(push) => self.want_push(push, project),
+            Change::PullRequest(request) => self.want_pull_request(request, project),
+            Change::Nothing(reason) => Err(Verdict::Nothing(reason.clone())),
+        }
     }
 
     fn want_push(&self, push: &Push, project: &ProjectSettings) -> Result<Wanted, Verdict> {
@@ -81,7 +97,7 @@ impl Received {
         };
         let source = Source { repository, revision: commit(&push.after)? };
         let what = ["push", &push.full_ref];
-        let key = key(project, what, push.before.as_deref(), &push.after, push.at.as_deref());
+        let key = key(project, what, push.before.as_deref(), &push.after, push.at.as_ref());
         Ok(Wanted { key, source, context, trust: Trust::Trusted })
     }
 
@@ -105,7 +121,7 @@ impl Received {
         let revision = Revision::parse(&request.revision)?;
         let number = request.number.to_string();
         let what = [request.event, &number];
-        let key = key(project, what, request.before.as_deref(), &request.head, request.at.as_deref());
+        let key = key(project, what, request.before.as_deref(), &request.head, request.at.as_ref());
         let context = DeployContext::Preview(number);
         Ok(Wanted { key, source: Source { repository, revision }, context, trust })
     }
@@ -161,9 +177,10 @@ fn key(
     [event, of]: [&str; 2],
     before: Option<&str>,
     after: &str,
-    at: Option<&str>,
+    at: Option<&Stamp>,
 ) -> EventKey {
     let host = project.repository.host();
+    let at = at.map(Stamp::text);
     event_key(&[
         Some(host.provider().name()),
         Some(host.name()),
@@ -174,6 +191,6 @@ fn key(
         Some(of),
         before,
         Some(after),
-        at,
+        at.as_deref(),
     ])
 }
