@@ -1,9 +1,8 @@
 //! The PostgreSQL queue beside the raw client, with small and with large backlogs, against a server of its own.
 //!
 //! In each round every queue does the same number of cycles, one queue after the other, so that what else the machine
-//! does meets all of them; the figures are medians over the rounds, of the ratios too. `--smoke` runs one short round.
+//! does meets all of them; the figures are medians over the rounds, of the ratios too.
 
-use std::iter;
 use std::time::Duration;
 
 use netbuild_benches::engine::Spread;
@@ -63,29 +62,26 @@ fn median(figures: impl Iterator<Item = f64>) -> f64 {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let smoke = std::env::args().any(|argument| argument == "--smoke");
-    let (batches, backlogs, rounds): (&[_], &[_], _) =
-        if smoke { (&[(16, 2)], &[100], 1) } else { (&BATCHES, &BACKLOGS, ROUNDS) };
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let server = PostgresServer::start(folder.path()).unwrap_or_else(|error| panic!("{error}"));
     let mut pairs = Vec::new();
-    for backlog in backlogs {
-        pairs.push(Pair::new(&server.url(), *backlog).await);
+    for backlog in BACKLOGS {
+        pairs.push(Pair::new(&server.url(), backlog).await);
     }
     println!(
-        "cycle of {MESSAGE_BYTES}-byte messages: publish, receive, ack; synchronous_commit=on; medians of {rounds} rounds"
+        "cycle of {MESSAGE_BYTES}-byte messages: publish, receive, ack; synchronous_commit=on; medians of {ROUNDS} rounds"
     );
     println!("batch  backlog  ours µs/msg  raw µs/msg  raw/ours  beside the smallest backlog");
-    for (batch, cycles) in batches {
+    for (batch, cycles) in BATCHES {
         let mut measured: Vec<Vec<(f64, f64)>> = Vec::new();
-        for _ in iter::repeat_n((), rounds) {
+        for _ in 0..ROUNDS {
             let mut round = Vec::new();
             for pair in &mut pairs {
-                round.push(pair.round(*batch, *cycles).await);
+                round.push(pair.round(batch, cycles).await);
             }
             measured.push(round);
         }
-        for (index, backlog) in backlogs.iter().enumerate() {
+        for (index, backlog) in BACKLOGS.iter().enumerate() {
             let ours = median(measured.iter().map(|round| round[index].0));
             let raw = median(measured.iter().map(|round| round[index].1));
             let ratio = median(measured.iter().map(|round| round[index].1 / round[index].0));

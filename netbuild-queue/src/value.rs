@@ -1,7 +1,6 @@
 //! The model's values as databases keep them.
 
 use std::str::FromStr;
-use std::time::Duration;
 
 use netbuild_core::model::{BuildState, Timestamp};
 use serde::Serialize;
@@ -30,11 +29,6 @@ pub(crate) fn millis(time: Timestamp) -> i64 {
 /// The time that [`millis`] wrote.
 pub(crate) fn time(millis: i64) -> Timestamp {
     Timestamp::from_millis(uint(millis))
-}
-
-/// The time a span after `now`, in milliseconds.
-pub(crate) fn millis_after(now: Timestamp, span: Duration) -> i64 {
-    millis(now + span)
 }
 
 /// A value as JSON.
@@ -72,6 +66,8 @@ pub(crate) fn state(state: &BuildState) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -79,7 +75,7 @@ mod tests {
         assert_eq!(uint(int(42)), 42);
         assert_eq!(int(u64::MAX), i64::MAX);
         assert_eq!(uint(-1), 0);
-        assert_eq!(millis_after(Timestamp::from_millis(5), Duration::MAX), i64::MAX);
+        assert_eq!(millis(Timestamp::from_millis(5) + Duration::MAX), i64::MAX);
     }
 
     #[test]

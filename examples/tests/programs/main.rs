@@ -6,6 +6,7 @@
 mod canary;
 mod frozen;
 mod kill;
+mod needs_postgres;
 mod needs_root;
 mod partition;
 mod receiver;
