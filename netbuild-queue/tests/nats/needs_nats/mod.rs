@@ -1,1 +1,4 @@
+//! Tests that start servers.
 
+mod conform;
+mod support;
