@@ -4,7 +4,9 @@
 //! |---|---|
 //! | `cargo bench -p netbuild-benches --bench engine` | the engine beside a plain fair queue |
 //! | `cargo bench -p netbuild-benches --bench sqlite` | the SQLite queue beside raw rusqlite |
+//! | `cargo bench -p netbuild-benches --bench nats` | the NATS queue beside raw async-nats |
 //! | `benches/peers/run` | the SQLite queue beside other crates' SQLite queues |
 
 pub mod engine;
+pub mod nats;
 pub mod sqlite;
