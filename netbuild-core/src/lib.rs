@@ -21,6 +21,7 @@
 //! | feature | brings |
 //! |---|---|
 //! | `failsafe` | the breaker with the policies and backoffs of the crate of that name |
+//! | `webhooks` | `intake::webhook`: webhooks of GitHub, GitLab and Bitbucket, verified, read and decided |
 //! | `testkit` | fakes with handles, a manual clock, mocks and the conformance suites of the ports; for tests only |
 //! | `fault-proxy` | `testkit` and a TCP proxy that cuts, delays and swallows connections; for tests only |
 //!

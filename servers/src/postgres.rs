@@ -147,11 +147,11 @@ impl PostgresServer {
 
     /// How a client connects, with the password.
     pub fn url(&self) -> String {
-        self.url_through(self.addr())
+        Self::url_at(self.addr())
     }
 
-    /// How a client connects through a proxy that listens at `addr`.
-    pub fn url_through(&self, addr: SocketAddr) -> String {
+    /// How a client connects to such a server at `addr`, where a proxy may listen.
+    pub fn url_at(addr: SocketAddr) -> String {
         format!("postgres://postgres:{}@{addr}/postgres", Self::PASSWORD)
     }
 }

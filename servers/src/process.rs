@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ const TAIL: usize = 2_000;
 pub(crate) struct Process {
     pid: Pid,
     handle: OwnedFd,
-    ended: Receiver<()>,
+    ended: Mutex<Receiver<()>>,
     log: PathBuf,
     program: &'static str,
 }
@@ -60,7 +61,7 @@ impl Process {
         let failed = || ServerError::system(format!("start {program}"));
         let start = spawned.and_then(|_| start.recv().map_err(io::Error::other)?);
         let (pid, handle) = start.map_err(failed())?;
-        Ok(Process { pid, handle, ended, log: log.to_owned(), program })
+        Ok(Process { pid, handle, ended: Mutex::new(ended), log: log.to_owned(), program })
     }
 
     /// Waits until `answers` does.
@@ -69,12 +70,16 @@ impl Process {
             if answers() {
                 return Ok(());
             }
-            match self.ended.recv_timeout(LOOK) {
+            match self.ended().recv_timeout(LOOK) {
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(()) | Err(RecvTimeoutError::Disconnected) => return Err(self.not_started("it ended".to_owned())),
             }
         }
         Err(self.not_started(format!("no answer within {START:?}")))
+    }
+
+    fn ended(&self) -> MutexGuard<'_, Receiver<()>> {
+        self.ended.lock().expect("nothing panics while it holds this lock")
     }
 
     fn not_started(&self, reason: String) -> ServerError {
@@ -94,7 +99,7 @@ impl Process {
         for child in &children {
             let _ = kill_process(*child, Signal::KILL);
         }
-        let _ = self.ended.recv();
+        let _ = self.ended().recv();
         // Nobody of this process waits for them: they are gone when the system has no such process, or a dead one.
         while children.iter().any(|child| is_alive(*child)) {
             pause();

@@ -7,5 +7,6 @@ mod canary;
 mod frozen;
 mod kill;
 mod needs_root;
+mod partition;
 mod run;
 mod support;

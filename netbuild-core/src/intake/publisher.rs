@@ -182,7 +182,7 @@ impl Publisher {
         let forever = async {
             loop {
                 let answer = self.publish_pending().await;
-                self.tell_backlog().await;
+                self.tell_status().await;
                 match answer {
                     // The end of the wait is as good a reason to look as a wake.
                     Ok(_) => drop(tokio::time::timeout(self.config.poll, self.woken.notified()).await),
@@ -249,9 +249,9 @@ impl Publisher {
         }
     }
 
-    async fn tell_backlog(&self) {
+    async fn tell_status(&self) {
         match self.status().await {
-            Ok(status) => figures::of_backlog(self.outbox.publisher().0, status.backlog.count, status.oldest_age),
+            Ok(status) => figures::of_status(self.outbox.publisher().0, &status),
             Err(error) => tracing::warn!(error = &error as &dyn Error, "the outbox does not tell its backlog"),
         }
     }

@@ -8,9 +8,11 @@ use async_trait::async_trait;
 use netbuild_core::model::Timestamp;
 use netbuild_core::port::{Clock, Ledger, Outbox, Queue, SystemClock};
 use netbuild_core::testkit::conformance::{self, Report, Subject};
+use netbuild_core::testkit::fault_proxy::{Direction, FaultProxy};
 use netbuild_core::testkit::fixtures;
 use netbuild_queue::postgres::tokio_postgres::Client;
 use netbuild_queue::postgres::{PostgresOptions, PostgresStore};
+use netbuild_servers::PostgresServer;
 use tokio::sync::Mutex;
 
 use super::support::{Server, client, open};
@@ -23,6 +25,7 @@ struct InSchema<P: ?Sized> {
     options: PostgresOptions,
     /// Past the adapter.
     client: Client,
+    proxy: FaultProxy,
     store: PostgresStore,
     port: Arc<P>,
     passed: Duration,
@@ -75,17 +78,24 @@ impl Schemas {
             max_deliveries: Some(3),
             ..PostgresOptions::default()
         };
-        let address = self.server.lock().await.server.url();
-        let store = open(&address, options.clone()).await;
-        let client = client(&address).await;
+        let (direct, proxy) = {
+            let server = &self.server.lock().await.server;
+            (server.url(), FaultProxy::start(server.addr()).await.unwrap())
+        };
+        let store = open(&through(&proxy), options.clone()).await;
+        let client = client(&direct).await;
         // The database's clock, moved by what a case lets pass.
         let clock = "SET search_path = SCHEMA; CREATE TABLE test_clock AS SELECT 0::bigint AS passed;
             CREATE OR REPLACE FUNCTION now_ms() RETURNS bigint LANGUAGE sql STABLE AS
             $$ SELECT floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint + passed FROM test_clock $$";
         client.batch_execute(&clock.replace("SCHEMA", &options.schema)).await.unwrap();
         let port = P::of(&store).await;
-        InSchema { server: self.server.clone(), options, client, store, port, passed: Duration::ZERO }
+        InSchema { server: self.server.clone(), options, client, proxy, store, port, passed: Duration::ZERO }
     }
+}
+
+fn through(proxy: &FaultProxy) -> String {
+    PostgresServer::url_at(proxy.addr())
 }
 
 #[async_trait]
@@ -112,11 +122,20 @@ impl<P: ?Sized + PortOf + Send + Sync> Subject<P> for InSchema<P> {
         let mut server = self.server.lock().await;
         server.server.kill();
         server.server.start_again().unwrap();
-        let address = server.server.url();
-        self.client = client(&address).await;
+        self.client = client(&server.server.url()).await;
         self.client.batch_execute(&format!("SET search_path = {}", self.options.schema)).await.unwrap();
-        self.store = open(&address, self.options.clone()).await;
+        self.store = open(&through(&self.proxy), self.options.clone()).await;
         self.port = P::of(&self.store).await;
+        true
+    }
+
+    async fn cut(&mut self) -> bool {
+        self.proxy.reset();
+        true
+    }
+
+    async fn cut_after(&mut self, bytes: u64) -> bool {
+        self.proxy.cut_after(bytes, Direction::ToServer);
         true
     }
 
@@ -129,7 +148,7 @@ impl<P: ?Sized + PortOf + Send + Sync> Subject<P> for InSchema<P> {
 
 fn assert_conforms(report: &Report) {
     report.assert_all_passed();
-    assert!(report.skipped.iter().all(|(_, reason)| reason == "there is no connection to break"), "{report:?}");
+    assert_eq!(report.skipped, [], "a store with bounds, connections and a clock that can be moved skips nothing");
 }
 
 #[tokio::test]
