@@ -1,10 +1,12 @@
 //! What the tests share.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use netbuild_core::port::SystemClock;
+use netbuild_core::port::{Message, Queue, QueueError, Receipt, SystemClock};
 use netbuild_core::testkit::fault_proxy::FaultProxy;
+use netbuild_core::testkit::fixtures::{build, message};
 use netbuild_queue::nats::{NatsError, NatsOptions, NatsQueue};
 use netbuild_servers::NatsServer;
 use tempfile::TempDir;
@@ -47,4 +49,36 @@ pub(crate) async fn try_open(addresses: &str, options: NatsOptions) -> Result<Na
 
 pub(crate) async fn open(addresses: &str, options: NatsOptions) -> NatsQueue {
     try_open(addresses, options).await.unwrap()
+}
+
+pub(crate) fn messages(publisher: &str, numbers: RangeInclusive<u64>) -> Vec<Message> {
+    numbers.map(|number| message(publisher, number, build("acme", "site", number))).collect()
+}
+
+/// Repeats a call until it succeeds.
+pub(crate) async fn at_last<T>(call: impl AsyncFn() -> Result<T, QueueError>) -> T {
+    loop {
+        match call().await {
+            Ok(answer) => return answer,
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
+/// Receives and acks all that is there, and answers the messages' numbers, in order, each once.
+pub(crate) async fn drain(queue: &NatsQueue) -> Vec<u64> {
+    let mut all = Vec::new();
+    loop {
+        let deliveries = at_last(async || queue.receive(100, Duration::from_millis(1_500)).await).await;
+        if deliveries.is_empty() {
+            return all;
+        }
+        let receipts: Vec<Receipt> = deliveries.iter().map(|delivery| delivery.receipt.clone()).collect();
+        at_last(async || queue.ack(&receipts).await).await;
+        for seq in deliveries.into_iter().map(|delivery| delivery.message.place.seq) {
+            if !all.contains(&seq) {
+                all.push(seq);
+            }
+        }
+    }
 }
