@@ -15,7 +15,7 @@ use netbuild_core::port::{
     QueueError, Receipt,
 };
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::dead;
 use super::error::{NatsError, unavailable, unknown};
@@ -31,6 +31,9 @@ use super::servers::{Connect, Servers};
 use super::session::{Session, failed};
 use super::setup::CONSUMER;
 use crate::connection::ConnectionState;
+
+/// Between two tries of a receive that waits.
+const TRY_AGAIN: Duration = Duration::from_millis(100);
 
 /// How many times the time of redelivery a delivery is remembered: a caller that answers later than that is not heard.
 const REMEMBERED: u32 = 10;
@@ -282,10 +285,16 @@ impl Queue for NatsQueue {
         while max > 0 {
             let session = self.shared.link.session_until(until).await.map_err(unavailable)?;
             let rest = until.saturating_duration_since(Instant::now());
-            let arrivals = session.fetch(max, rest, self.shared.options.call_deadline).await.map_err(unavailable)?;
-            if arrivals.is_empty() {
-                break;
-            }
+            let arrivals = match session.fetch(max, rest, self.shared.options.call_deadline).await {
+                Ok(arrivals) if arrivals.is_empty() => break,
+                Ok(arrivals) => arrivals,
+                // Who waits may as well wait for this to pass: a consumer that gets another leader, a connection.
+                Err(_) if Instant::now() + TRY_AGAIN < until => {
+                    sleep(TRY_AGAIN).await;
+                    continue;
+                }
+                Err(error) => return Err(unavailable(error)),
+            };
             let deliveries = self.sort(&session, arrivals).await;
             if !deliveries.is_empty() {
                 return Ok(deliveries);

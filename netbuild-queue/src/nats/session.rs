@@ -3,18 +3,22 @@
 use std::time::Duration;
 
 use async_nats::Client;
+use async_nats::client::{Request, RequestErrorKind};
 use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::context::{ConsumerInfoErrorKind, GetStreamErrorKind};
 use async_nats::jetstream::stream::{self, Stream};
 use async_nats::jetstream::{self, Context, ErrorCode};
 use netbuild_core::port::MAX_MESSAGE_BYTES;
 use tokio::sync::{Notify, watch};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::error::NatsError;
 use super::options::NatsOptions;
 use super::servers::Servers;
 use super::setup::{self, CONSUMER, MAX_HEADER_BYTES, Misfit};
+
+/// Between two looks at whether the consumer can be reached.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// A connection. It is used until it is lost, and then never again: another takes its place.
 #[derive(Debug)]
@@ -49,6 +53,7 @@ impl Session {
         let queue = stream(&context, &server, setup::queue(options)).await?;
         let dead = stream(&context, &server, setup::dead(options)).await?;
         let consumer = consumer(&queue, &server, options).await?;
+        see_it_ready(&client, &server, options).await?;
         let redelivery_after = consumer.cached_info().config.ack_wait;
         Ok(Session { server, client, queue, dead, consumer, redelivery_after, doubted: Notify::new(), is_lost })
     }
@@ -130,6 +135,20 @@ async fn consumer(queue: &Stream, server: &str, options: &NatsOptions) -> Result
     }
     let consumer = queue.get_or_create_consumer(CONSUMER, setup::consumer(options)).await;
     consumer.map_err(|error| failed(server, "make its consumer", &error))
+}
+
+/// Waits until the server knows the way to the consumer: in a cluster it may be new, or on its way to another leader.
+async fn see_it_ready(client: &Client, server: &str, options: &NatsOptions) -> Result<(), NatsError> {
+    let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{}.{CONSUMER}", options.stream);
+    loop {
+        // What is no request is answered by whoever would hand out messages, and hands out none.
+        let request = Request::new().payload("{".into());
+        match client.send_request(subject.clone(), request).await {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == RequestErrorKind::NoResponders => sleep(LOOK).await,
+            Err(error) => return Err(failed(server, "hand out messages", &error)),
+        }
+    }
 }
 
 fn refusal(server: &str, what: String, (setting, found, wanted): Misfit) -> NatsError {

@@ -13,14 +13,14 @@ use tokio::sync::watch;
 use super::support::{messages, open, options, try_open};
 
 /// A cluster, and a way between each two of its nodes, by who connects.
-struct Cluster {
+pub(super) struct Cluster {
     cluster: NatsCluster,
     ways: Vec<(usize, usize, FaultProxy)>,
     _folder: TempDir,
 }
 
 impl Cluster {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut ways = Vec::new();
         for (from, to) in [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)] {
@@ -42,22 +42,13 @@ impl Cluster {
     }
 
     /// The addresses of all nodes, beginning with one.
-    fn addresses(&self, first: usize) -> String {
+    pub(super) fn addresses(&self, first: usize) -> String {
         let urls: Vec<String> = (0..3).map(|step| self.cluster.nodes[(first + step) % 3].url()).collect();
         urls.join(",")
     }
 
     async fn queue(&self, first: usize, stream: &str) -> NatsQueue {
-        let options = NatsOptions {
-            replicas: 3,
-            call_deadline: Duration::from_secs(2),
-            redelivery_after: Duration::from_secs(5),
-            max_deliveries: None,
-            // The nodes have to find each other first.
-            open_wait: Duration::from_secs(60),
-            ..options(stream)
-        };
-        open(&self.addresses(first), options).await
+        open(&self.addresses(first), replicated(stream)).await
     }
 
     /// The node that leads a stream.
@@ -66,6 +57,18 @@ impl Cluster {
         let stream = async_nats::jetstream::new(client).get_stream(stream).await.unwrap();
         let leader = stream.cached_info().cluster.as_ref().and_then(|cluster| cluster.leader.clone()).unwrap();
         leader.strip_prefix("node-").unwrap().parse().unwrap()
+    }
+}
+
+/// A stream on all three.
+pub(super) fn replicated(stream: &str) -> NatsOptions {
+    NatsOptions {
+        replicas: 3,
+        call_deadline: Duration::from_secs(2),
+        max_deliveries: None,
+        // The nodes have to find each other first.
+        open_wait: Duration::from_secs(60),
+        ..options(stream)
     }
 }
 
