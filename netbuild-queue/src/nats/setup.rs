@@ -129,6 +129,9 @@ mod tests {
 
     use super::*;
 
+    /// A setting, and what makes it unfit.
+    type Change<C> = (&'static str, fn(&mut C));
+
     #[test]
     fn what_is_made_fits() {
         let options = NatsOptions::default();
@@ -143,7 +146,7 @@ mod tests {
     #[test]
     fn a_setting_that_loses_messages_is_named() {
         let wanted = queue(&NatsOptions { replicas: 3, ..NatsOptions::default() });
-        let broken: [(&str, fn(&mut stream::Config)); 14] = [
+        let broken: [Change<stream::Config>; 14] = [
             ("storage", |config| config.storage = StorageType::Memory),
             ("retention", |config| config.retention = RetentionPolicy::Limits),
             ("discard", |config| config.discard = DiscardPolicy::Old),
@@ -170,7 +173,7 @@ mod tests {
     fn a_setting_that_loses_deliveries_is_named() {
         let fine = consumer::Config { ack_policy: AckPolicy::Explicit, ..consumer::Config::default() };
         assert_eq!(misfit_of_consumer(&fine), None);
-        let broken: [(&str, fn(&mut consumer::Config)); 8] = [
+        let broken: [Change<consumer::Config>; 8] = [
             ("ack_policy", |config| config.ack_policy = AckPolicy::All),
             ("deliver_policy", |config| config.deliver_policy = DeliverPolicy::New),
             ("deliver_subject", |config| config.deliver_subject = Some("push".to_owned())),
