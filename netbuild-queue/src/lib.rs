@@ -7,6 +7,7 @@
 //! | feature | default | what it gives |
 //! |---|---|---|
 //! | `sqlite` | yes | module `sqlite`: all three ports in one SQLite file; SQLite is compiled in, nothing to install |
+//! | `nats` | no | module `nats`: the queue in a stream of NATS JetStream, by async-nats |
 //! | `postgres` | no | module `postgres`: all three ports in one schema of a PostgreSQL database; by tokio-postgres, no C library |
 //!
 //! # Supported Rust
@@ -14,12 +15,14 @@
 
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod answer;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "nats", feature = "postgres"))]
 mod connection;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "nats", feature = "postgres", feature = "sqlite"))]
 mod dead_reason;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod lease;
+#[cfg(feature = "nats")]
+pub mod nats;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "sqlite")]
@@ -27,5 +30,5 @@ pub mod sqlite;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod value;
 
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "nats", feature = "postgres"))]
 pub use connection::ConnectionState;

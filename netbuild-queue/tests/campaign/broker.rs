@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use netbuild_core::port::{Queue, SystemClock};
+use netbuild_queue::nats::{NatsOptions, NatsQueue};
 use netbuild_queue::postgres::{PostgresOptions, PostgresStore};
 use netbuild_queue::sqlite::{SqliteOptions, SqliteStore};
 
@@ -31,6 +32,10 @@ async fn try_open(kind: &str, place: &str) -> Result<Arc<dyn Queue>, Box<dyn std
             let options = SqliteOptions { queue_limit: 1_000_000, ..SqliteOptions::default() };
             let store = SqliteStore::open(Path::new(place), options, Arc::new(SystemClock::new())).await?;
             Ok(Arc::new(store.queue()))
+        }
+        "nats" => {
+            let options = NatsOptions { queue_limit: 1_000_000, call_deadline: DEADLINE, ..NatsOptions::default() };
+            Ok(Arc::new(NatsQueue::open(place, options, Arc::new(SystemClock::new())).await?))
         }
         "postgres" => {
             let options =

@@ -10,6 +10,7 @@ mod child;
 mod consumer;
 mod counts;
 mod judge;
+mod needs_nats;
 mod needs_postgres;
 mod run;
 mod sqlite;
