@@ -59,7 +59,7 @@ pub struct QueueCapabilities {
 /// - `publish` answers Ok only when every message of the batch is stored durably and confirmed. On an error of
 ///   unknown effect the caller repeats the batch with the same ids; on one without effect nothing was stored.
 /// - Messages that one caller published one after another are handed out for the first time in that order. Redelivered
-///   ones may come later than their successors: order is judged at admit, by [`Place`].
+///   ones may come later than their successors: order is judged at admit, by [`Place`](crate::model::Place).
 /// - A delivery that is neither acked nor nacked within `redelivery_after`, or whose consumer is lost, is handed out
 ///   again, to this or another consumer.
 /// - A message that cannot be read, or was handed out [`max_deliveries`](QueueCapabilities::max_deliveries) times without an

@@ -7,9 +7,7 @@ use super::change::{BRANCHES, Change, Origin, PullRequest, Push, Stamp};
 use super::decision::{Decision, RefusedSource, Verdict};
 use super::key::event_key;
 use super::{GitHost, HookScope, Label, Previews, ProjectSettings, Reason, RepositoryId};
-use crate::model::{
-    Build, BuildId, DeployContext, InvalidSource, RepositoryUrl, Revision, Source, Timestamp, Transport, Trust,
-};
+use crate::model::{Build, BuildId, DeployContext, InvalidSource, RepositoryUrl, Revision, Source, Timestamp, Trust};
 use crate::port::{Event, EventKey};
 
 /// An event that is known to come from the Git host. Made by [`Hook::receive`](super::Hook::receive).
@@ -138,12 +136,10 @@ impl Received {
         Ok(Wanted { key, source: Source { repository, revision }, context, trust })
     }
 
-    /// A clone URL of the event. It must stay at the Git host: the project's credential is shown to what it names.
+    /// A clone URL of the event. It must stay at the Git host, which a `file` URL does not: the project's credential is shown to
+    /// what it names.
     fn url(&self, text: &str) -> Result<RepositoryUrl, RefusedSource> {
         let url = RepositoryUrl::parse(text)?;
-        if url.transport() == Transport::File {
-            return Err(InvalidSource::Transport.into());
-        }
         let (_, rest) = url.as_str().split_once("://").ok_or(InvalidSource::Transport)?;
         let authority = rest.split('/').next().unwrap_or_default();
         let name = authority.rsplit('@').next().unwrap_or_default();
