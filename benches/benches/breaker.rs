@@ -62,7 +62,9 @@ fn main() {
 }
 
 /// The first is what the others are held against.
-fn contenders() -> Vec<(&'static str, fn() -> Calls)> {
+type Contender = (&'static str, fn() -> Calls);
+
+fn contenders() -> Vec<Contender> {
     vec![
         ("raw: load and shared addition", raw),
         ("netbuild, failure ratio", netbuild_ratio),

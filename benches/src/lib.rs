@@ -4,8 +4,13 @@
 //! |---|---|
 //! | `cargo bench -p netbuild-benches --bench breaker` | a call through a closed breaker beside its raw limit and other crates' breakers |
 //! | `cargo bench -p netbuild-benches --bench engine` | the engine beside a plain fair queue |
+//! | `cargo bench -p netbuild-benches --bench postgres` | the PostgreSQL queue beside the raw client |
 //! | `cargo bench -p netbuild-benches --bench sqlite` | the SQLite queue beside raw rusqlite |
+//! | `cargo bench -p netbuild-benches --bench nats` | the NATS queue beside raw async-nats |
+//! | `benches/peers/run_postgres` | the PostgreSQL queue beside other crates' PostgreSQL queues |
 //! | `benches/peers/run` | the SQLite queue beside other crates' SQLite queues |
 
 pub mod engine;
+pub mod nats;
+pub mod postgres;
 pub mod sqlite;

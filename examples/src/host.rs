@@ -88,7 +88,6 @@ pub struct Host {
     pub origin: Arc<dyn ObjectStore>,
     /// The user ids that commands run as, or why they run as the user of this process.
     pub users: Result<Range<u32>, OpenError>,
-    outbox: Arc<dyn Outbox>,
     publisher: Arc<Publisher>,
     executor: Arc<ProcessExecutor>,
     shutdown: CancellationToken,
@@ -146,7 +145,7 @@ impl Host {
         let ledger: Arc<dyn Ledger> = Arc::new(FaultyLedger::new(Arc::new(store.ledger()), options.fault));
         let outbox: Arc<dyn Outbox> = Arc::new(store.outbox(PublisherId::new("host")?).await?);
         let queue = Arc::new(store.queue());
-        let publisher = Arc::new(Publisher::new(outbox.clone(), queue.clone(), PublisherConfig::default()));
+        let publisher = Arc::new(Publisher::new(outbox, queue.clone(), clock.clone(), PublisherConfig::default()));
         let rules = JobRules { allow_file: true, ..JobRules::default() };
         make_private(&state.join("logs"))?;
         let logs: Arc<dyn LogStore> = Arc::new(FileLogStore::new(state.join("logs"), rules.log_bytes + (1 << 20)));
@@ -210,19 +209,7 @@ impl Host {
         });
         tasks.spawn(sweep(caches, shutdown.clone()));
         tasks.spawn(scheduler.run(shutdown.clone()));
-        Ok(Host {
-            handle,
-            ledger,
-            logs,
-            origin,
-            users,
-            outbox,
-            publisher,
-            executor: process,
-            shutdown,
-            tasks,
-            _lock: lock,
-        })
+        Ok(Host { handle, ledger, logs, origin, users, publisher, executor: process, shutdown, tasks, _lock: lock })
     }
 
     /// Accepts an event: Ok once it is durable. The same event again is answered with the build of the first.
@@ -238,9 +225,7 @@ impl Host {
     /// # Errors
     /// [`OutboxError`].
     pub async fn submit_all(&self, events: &[Event]) -> Result<Vec<Recorded>, OutboxError> {
-        let recorded = self.outbox.record(events).await?;
-        self.publisher.wake();
-        Ok(recorded)
+        self.publisher.record(events).await
     }
 
     /// Ends when a part of the host does, which none does by itself.

@@ -13,16 +13,18 @@
 //! - You test policies, executors or stores: turn the feature `testkit` on.
 //!
 //! # The floors
-//! [`model`] is the words as plain types, and [`breaker`] stands beside it. Above them stand [`port`], the traits that the world implements, and [`policy`];
+//! [`model`] is the words as plain types, [`breaker`] what leaves failing things alone. Above them stand [`port`], the traits
+//! that the world implements, and [`policy`];
 //! above them [`intake`] and [`engine`]; on top the [`scheduler`]. No arrow runs up. Beside them: [`log`], what executors
 //! share about logs, and [`memory`], the stores in memory.
 //!
 //! # Features
 //! | feature | brings |
 //! |---|---|
-//! | `failsafe` | the failure policies of the crate `failsafe` for a [`breaker`] |
-//! | `fault-proxy` | `testkit`, and a TCP proxy in it that cuts and holds connections; the only part of the core with sockets |
+//! | `failsafe` | the breaker with the policies and backoffs of the crate of that name |
+//! | `webhooks` | `intake::webhook`: webhooks of GitHub, GitLab and Bitbucket, verified, read and decided |
 //! | `testkit` | fakes with handles, a manual clock, mocks and the conformance suites of the ports; for tests only |
+//! | `fault-proxy` | `testkit` and a TCP proxy that cuts, delays and swallows connections; for tests only |
 //!
 //! # Versions
 //! The minimum supported Rust version is 1.95. Before 1.0 every minor version may break.
@@ -35,7 +37,6 @@ pub mod memory;
 pub mod model;
 pub mod policy;
 pub mod port;
-mod random;
 pub mod scheduler;
 #[cfg(feature = "testkit")]
 pub mod testkit;

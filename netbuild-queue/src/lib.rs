@@ -7,9 +7,28 @@
 //! | feature | default | what it gives |
 //! |---|---|---|
 //! | `sqlite` | yes | module `sqlite`: all three ports in one SQLite file; SQLite is compiled in, nothing to install |
+//! | `nats` | no | module `nats`: the queue in a stream of NATS JetStream, by async-nats |
+//! | `postgres` | no | module `postgres`: all three ports in one schema of a PostgreSQL database; by tokio-postgres, no C library |
 //!
 //! # Supported Rust
 //! Rust 1.95 and newer.
 
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod answer;
+#[cfg(any(feature = "nats", feature = "postgres"))]
+mod connection;
+#[cfg(any(feature = "nats", feature = "postgres", feature = "sqlite"))]
+mod dead_reason;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod lease;
+#[cfg(feature = "nats")]
+pub mod nats;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod value;
+
+#[cfg(any(feature = "nats", feature = "postgres"))]
+pub use connection::ConnectionState;

@@ -6,6 +6,9 @@
 mod canary;
 mod frozen;
 mod kill;
+mod needs_postgres;
 mod needs_root;
+mod partition;
+mod receiver;
 mod run;
 mod support;

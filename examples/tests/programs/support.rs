@@ -83,8 +83,13 @@ impl Bench {
 
 /// The quickstart as cargo built it for these tests.
 pub(crate) fn program() -> PathBuf {
+    example("quickstart")
+}
+
+/// An example program.
+pub(crate) fn example(name: &str) -> PathBuf {
     let tests = std::env::current_exe().unwrap();
-    let program = tests.parent().and_then(Path::parent).unwrap().join("examples/quickstart");
+    let program = tests.parent().and_then(Path::parent).unwrap().join("examples").join(name);
     assert!(
         program.exists(),
         "{} is missing: `cargo build --workspace --all-features --examples` makes it",

@@ -4,8 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::random::Random;
-
 type Times = Box<dyn Iterator<Item = Duration> + Send>;
 
 /// How long a breaker stays open: the first time, and each time after a probe failed. When it closed, the next opening
@@ -47,8 +45,8 @@ impl OpenTimes {
     /// not all come back at once. The same seed gives the same times, and after each recovery the same again.
     pub fn jittered(self, seed: u64) -> Self {
         let shortened = move || -> Times {
-            let mut random = Random::new(seed);
-            Box::new((self.series)().map(move |time| time - (time / 2).mul_f64(random.unit())))
+            let mut random = fastrand::Rng::with_seed(seed);
+            Box::new((self.series)().map(move |time| time - (time / 2).mul_f64(random.f64())))
         };
         OpenTimes { series: Arc::new(shortened) }
     }

@@ -1,20 +1,28 @@
 //! From the outbox to the queue: what is pending, oldest first, and only that.
 
 use std::error::Error;
-use std::sync::Arc;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::port::{Outbox, OutboxError, Queue, QueueError};
+use super::breaker_queue::BreakerQueue;
+use super::figures;
+use super::pace::Pace;
+use crate::breaker::{Breaker, BreakerConfig, BreakerState, FailureRatio};
+use crate::port::{Backlog, Clock, Effect, Event, Outbox, OutboxError, Queue, QueueError, Recorded};
 
 /// Times and bounds of a [`Publisher`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublisherConfig {
     /// The most messages in one publish. Default 256.
     pub batch: usize,
-    /// The wait after a failure. Default 1 s.
+    /// The most messages a second while a backlog is drained; `None`: as fast as the queue takes them. Default 2,000: the
+    /// backlog of a long partition is gone within minutes, and a broker that has just come back is not knocked over.
+    pub drain_rate: Option<NonZeroU32>,
+    /// The wait after a failure that did not open the breaker. Default 1 s.
     pub retry: Duration,
     /// How often to look for pending messages that nobody announced by [`Publisher::wake`]. Default 1 s.
     pub poll: Duration,
@@ -26,6 +34,7 @@ impl Default for PublisherConfig {
     fn default() -> Self {
         PublisherConfig {
             batch: 256,
+            drain_rate: NonZeroU32::new(2_000),
             retry: Duration::from_secs(1),
             poll: Duration::from_secs(1),
             deadline: Duration::from_secs(30),
@@ -37,12 +46,57 @@ impl Default for PublisherConfig {
 ///
 /// It stops at the first failure and begins again with the same message, so nothing overtakes; a message whose
 /// confirmation was lost is sent again under the same id. A restart just finds what is pending.
+///
+/// # Through a partition
+/// Every publish goes through a [`Breaker`]. While that is open everything stays pending: the outbox is the secondary store.
+/// When it lets a probe through, that is the oldest message alone; after a success the backlog is drained in order, at
+/// [`drain_rate`](PublisherConfig::drain_rate), with new events behind it, and past its end all goes at once again.
+///
+/// # Several of them
+/// Each process records into an outbox of its own publisher and has a publisher for it; each keeps its own order. Two
+/// publishers over one outbox lose nothing, but send much twice.
 #[derive(Debug)]
 pub struct Publisher {
     outbox: Arc<dyn Outbox>,
-    queue: Arc<dyn Queue>,
+    queue: BreakerQueue,
+    clock: Arc<dyn Clock>,
     config: PublisherConfig,
+    progress: Mutex<Progress>,
     woken: Notify,
+}
+
+#[derive(Debug)]
+struct Progress {
+    pace: Pace,
+    counts: PublishCounts,
+}
+
+/// What a publisher has done since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PublishCounts {
+    /// Messages that the queue confirmed and the outbox has marked.
+    pub published: u64,
+    /// Of them, those of a backlog: sent between a failure, or the start, and the next moment at which nothing was pending.
+    pub drained: u64,
+    /// Publishes that failed.
+    pub failed: u64,
+    /// Of them, those that may have had their effect and were sent again.
+    pub unknown: u64,
+}
+
+/// How a publisher stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublisherStatus {
+    /// The breaker before the queue.
+    pub breaker: BreakerState,
+    /// What is recorded and not confirmed.
+    pub backlog: Backlog,
+    /// How long the oldest of it waits, by the clock of the publisher.
+    pub oldest_age: Option<Duration>,
+    /// Whether what is pending is a backlog, which is sent at a bounded rate.
+    pub draining: bool,
+    /// What was done.
+    pub counts: PublishCounts,
 }
 
 /// Why a publish stopped. What it concerns stays pending.
@@ -55,20 +109,60 @@ pub enum PublishError {
     /// The queue failed.
     #[error("the queue failed; the messages stay pending")]
     Queue(#[source] QueueError),
-    /// One of them gave no answer in time.
-    #[error("no answer within {0:?}; the messages stay pending")]
+    /// The outbox gave no answer in time.
+    #[error("the outbox gave no answer within {0:?}; what it holds stays pending")]
     Deadline(Duration),
 }
 
 impl Publisher {
-    /// A publisher from an outbox to a queue. One outbox has one publisher at a time, or its order is lost.
-    pub fn new(outbox: Arc<dyn Outbox>, queue: Arc<dyn Queue>, config: PublisherConfig) -> Self {
-        Publisher { outbox, queue, config, woken: Notify::new() }
+    /// A publisher from an outbox to a queue, behind a breaker that opens at 30% of the last ten calls: they are made one
+    /// after the other, and three that failed are a while already. The clock counts the breaker's times.
+    pub fn new(outbox: Arc<dyn Outbox>, queue: Arc<dyn Queue>, clock: Arc<dyn Clock>, config: PublisherConfig) -> Self {
+        let trip = FailureRatio { window: 10, least_calls: 3, ..FailureRatio::default() };
+        let breaker = Breaker::new(BreakerConfig { trip, ..BreakerConfig::default() });
+        Self::with_breaker(outbox, queue, Arc::new(breaker), clock, config)
+    }
+
+    /// A publisher behind a breaker of the host's.
+    pub fn with_breaker(
+        outbox: Arc<dyn Outbox>,
+        queue: Arc<dyn Queue>,
+        breaker: Arc<Breaker>,
+        clock: Arc<dyn Clock>,
+        config: PublisherConfig,
+    ) -> Self {
+        let queue = BreakerQueue::new(queue, breaker, clock.clone(), config.deadline);
+        let progress = Progress { pace: Pace::new(config.drain_rate), counts: PublishCounts::default() };
+        Publisher { outbox, queue, clock, config, progress: Mutex::new(progress), woken: Notify::new() }
+    }
+
+    /// Records events in the outbox and says so to whoever [runs](Self::run) this publisher. Once this is Ok they are
+    /// accepted, whatever the queue does.
+    ///
+    /// # Errors
+    /// [`OutboxError`], as [`Outbox::record`].
+    pub async fn record(&self, batch: &[Event]) -> Result<Vec<Recorded>, OutboxError> {
+        let recorded = self.outbox.record(batch).await?;
+        self.wake();
+        Ok(recorded)
     }
 
     /// Says that something was recorded: it is published without waiting for the next poll.
     pub fn wake(&self) {
         self.woken.notify_one();
+    }
+
+    /// How it stands now.
+    ///
+    /// # Errors
+    /// [`OutboxError`] when the outbox cannot tell its backlog.
+    pub async fn status(&self) -> Result<PublisherStatus, OutboxError> {
+        let backlog = self.outbox.backlog().await?;
+        let oldest_age = backlog.oldest.map(|oldest| self.clock.now().since(oldest));
+        let breaker = self.queue.breaker().state(self.clock.monotonic());
+        let progress = self.progress();
+        let (draining, counts) = (progress.pace.is_draining() && backlog.count > 0, progress.counts);
+        Ok(PublisherStatus { breaker, backlog, oldest_age, draining, counts })
     }
 
     /// Publishes what is pending now, and answers how many messages that were.
@@ -78,11 +172,21 @@ impl Publisher {
     pub async fn publish_pending(&self) -> Result<u64, PublishError> {
         let mut count = 0;
         loop {
-            match tokio::time::timeout(self.config.deadline, self.publish_batch()).await {
-                Ok(Ok(0)) => return Ok(count),
-                Ok(Ok(published)) => count += published,
-                Ok(Err(error)) => return Err(error),
-                Err(_) => return Err(PublishError::Deadline(self.config.deadline)),
+            let sent = match self.publish_batch().await {
+                Ok(sent) => sent,
+                Err(error) => {
+                    self.failed(&error);
+                    return Err(error);
+                }
+            };
+            if sent == 0 {
+                self.progress().pace.emptied();
+                return Ok(count);
+            }
+            count += sent;
+            let wait = self.sent(sent);
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
             }
         }
     }
@@ -91,27 +195,85 @@ impl Publisher {
     pub async fn run(&self, shutdown: CancellationToken) {
         let forever = async {
             loop {
-                let wait = match self.publish_pending().await {
-                    Ok(_) => self.config.poll,
-                    Err(error) => {
-                        tracing::warn!(error = &error as &dyn Error, "publishing waits");
-                        // A wake must not turn an outage into a busy loop.
-                        tokio::time::sleep(self.config.retry).await;
-                        continue;
-                    }
-                };
-                // The end of the wait is as good a reason to look as a wake.
-                let _ = tokio::time::timeout(wait, self.woken.notified()).await;
+                let answer = self.publish_pending().await;
+                self.tell_status().await;
+                match answer {
+                    // The end of the wait is as good a reason to look as a wake.
+                    Ok(_) => drop(tokio::time::timeout(self.config.poll, self.woken.notified()).await),
+                    // A wake must not turn an outage into a busy loop.
+                    Err(error) => tokio::time::sleep(self.wait_after(&error)).await,
+                }
             }
         };
         shutdown.run_until_cancelled(forever).await;
     }
 
+    /// Sends one batch, or the oldest message alone where that is a probe.
     async fn publish_batch(&self) -> Result<u64, PublishError> {
-        let batch = self.outbox.pending(0, self.config.batch).await.map_err(PublishError::Outbox)?;
+        let max = match self.queue.breaker().state(self.clock.monotonic()) {
+            BreakerState::Closed => self.config.batch,
+            BreakerState::Open { .. } | BreakerState::HalfOpen => 1,
+        };
+        let batch = self.of_outbox(self.outbox.pending(0, max)).await?;
         let Some(last) = batch.last().map(|message| message.place.seq) else { return Ok(0) };
         self.queue.publish(&batch).await.map_err(PublishError::Queue)?;
-        self.outbox.published(last).await.map_err(PublishError::Outbox)?;
+        self.of_outbox(self.outbox.published(last)).await?;
         Ok(batch.len() as u64)
     }
+
+    async fn of_outbox<T>(&self, call: impl Future<Output = Result<T, OutboxError>>) -> Result<T, PublishError> {
+        match tokio::time::timeout(self.config.deadline, call).await {
+            Ok(answer) => answer.map_err(PublishError::Outbox),
+            Err(_) => Err(PublishError::Deadline(self.config.deadline)),
+        }
+    }
+
+    /// Counts a batch; answers how long to wait before the next one.
+    fn sent(&self, sent: u64) -> Duration {
+        let mut progress = self.progress();
+        let draining = progress.pace.is_draining();
+        progress.counts.published += sent;
+        progress.counts.drained += if draining { sent } else { 0 };
+        figures::of_batch(self.outbox.publisher().0, sent, draining);
+        progress.pace.after(sent)
+    }
+
+    fn failed(&self, error: &PublishError) {
+        figures::of_failure(self.outbox.publisher().0, error);
+        let mut progress = self.progress();
+        progress.pace.failed();
+        match error {
+            PublishError::Queue(QueueError::Paused { .. }) => {
+                tracing::debug!("publishing waits for the breaker");
+                return;
+            }
+            PublishError::Queue(queue) => {
+                progress.counts.failed += 1;
+                progress.counts.unknown += u64::from(queue.effect() == Effect::Unknown);
+            }
+            PublishError::Outbox(_) | PublishError::Deadline(_) => {}
+        }
+        tracing::warn!(error = error as &dyn Error, "publishing waits");
+    }
+
+    fn wait_after(&self, error: &PublishError) -> Duration {
+        match error {
+            PublishError::Queue(QueueError::Paused { retry_after }) => (*retry_after).max(SHORTEST_WAIT),
+            _ => self.config.retry,
+        }
+    }
+
+    async fn tell_status(&self) {
+        match self.status().await {
+            Ok(status) => figures::of_status(self.outbox.publisher().0, &status),
+            Err(error) => tracing::warn!(error = &error as &dyn Error, "the outbox does not tell its backlog"),
+        }
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().expect("nothing panics while it holds this lock")
+    }
 }
+
+/// A breaker may say that a try is due now and refuse it all the same, because somebody else's probe is under way.
+const SHORTEST_WAIT: Duration = Duration::from_millis(50);

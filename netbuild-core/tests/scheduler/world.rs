@@ -40,7 +40,7 @@ impl World {
         let clock: Arc<dyn Clock> = Arc::new(time);
         let outbox = Arc::new(MemoryOutbox::new(fixtures::publisher("api"), 1, 1_000, clock.clone()));
         let queue = Arc::new(MemoryQueue::new(1_000, Duration::from_secs(30), clock.clone()));
-        let publisher = Publisher::new(outbox.clone(), queue.clone(), PublisherConfig::default());
+        let publisher = Publisher::new(outbox.clone(), queue.clone(), clock.clone(), PublisherConfig::default());
         let ledger = Arc::new(MemoryLedger::new(10_000, clock.clone()));
         let (executor, attempts) = FakeExecutor::new(time, script);
         attempts.set_slots(Some(2));

@@ -9,6 +9,7 @@ use rusqlite::{Connection, params};
 use super::error::{Fault, Stop};
 use super::queue_rows::good;
 use super::value::{count, millis, time, uint};
+use crate::dead_reason::{columns, reason};
 
 type Answer<T> = Result<T, Stop<QueueError>>;
 
@@ -93,21 +94,4 @@ pub(super) fn dead(connection: &Connection) -> Answer<u64> {
 
 fn parse(id: &DeadLetterId) -> Option<i64> {
     id.0.parse().ok()
-}
-
-fn columns(reason: &DeadReason) -> (&'static str, &str) {
-    match reason {
-        DeadReason::Unreadable(text) => ("unreadable", text),
-        DeadReason::Buried(text) => ("buried", text),
-        DeadReason::TooManyDeliveries => ("deliveries", ""),
-    }
-}
-
-fn reason(kind: &str, text: String) -> Option<DeadReason> {
-    match kind {
-        "unreadable" => Some(DeadReason::Unreadable(text)),
-        "buried" => Some(DeadReason::Buried(text)),
-        "deliveries" => Some(DeadReason::TooManyDeliveries),
-        _ => None,
-    }
 }

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use netbuild_core::port::{LedgerError, OutboxError, QueueError};
 use rusqlite::{ErrorCode, ffi};
 
 use super::options::SqliteOptions;
+pub(super) use crate::answer::Meaning;
+use crate::value::Unreadable;
 
 /// Why a store cannot be opened, or what stands behind an error of its ports. Its text names the file and says what to
 /// do.
@@ -129,30 +130,24 @@ pub(super) enum Fault {
     Closed { begun: bool },
 }
 
-/// How a command ends that does not succeed: a refusal by the port's contract, or a fault.
-#[derive(Debug)]
-pub(super) enum Stop<E> {
-    Refused(E),
-    Fault(Fault),
-}
-
-/// What a fault means to a caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Meaning {
-    NothingWritten,
-    MaybeWritten,
-    Damaged,
-}
-
-impl<E> From<Fault> for Stop<E> {
-    fn from(fault: Fault) -> Self {
-        Stop::Fault(fault)
-    }
-}
+pub(super) type Stop<E> = crate::answer::Stop<E, Fault>;
+pub(super) type Told = crate::answer::Told<SqliteError>;
 
 impl From<rusqlite::Error> for Fault {
     fn from(error: rusqlite::Error) -> Self {
         Fault::Sql(Arc::new(error))
+    }
+}
+
+impl From<Unreadable> for Fault {
+    fn from(error: Unreadable) -> Self {
+        Fault::unreadable(error)
+    }
+}
+
+impl<E> From<Unreadable> for Stop<E> {
+    fn from(error: Unreadable) -> Self {
+        Stop::Fault(error.into())
     }
 }
 
@@ -233,31 +228,6 @@ fn is_damage(error: &rusqlite::Error) -> bool {
         _ => false,
     }
 }
-
-/// A fault as its caller is told it.
-#[derive(Debug)]
-pub(super) struct Told {
-    pub(super) meaning: Meaning,
-    pub(super) error: SqliteError,
-}
-
-macro_rules! told_as {
-    ($port_error:ident) => {
-        impl From<Told> for $port_error {
-            fn from(told: Told) -> Self {
-                let error = Box::new(told.error);
-                match told.meaning {
-                    Meaning::NothingWritten => $port_error::Unavailable(error),
-                    Meaning::MaybeWritten => $port_error::Unknown(error),
-                    Meaning::Damaged => $port_error::Corrupt(error),
-                }
-            }
-        }
-    };
-}
-told_as!(OutboxError);
-told_as!(QueueError);
-told_as!(LedgerError);
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! Reading builds.
 
-use netbuild_core::model::{BuildKey, BuildRecord, BuildState, Rank};
+use netbuild_core::model::{BuildKey, BuildRecord, Rank};
 use netbuild_core::port::{BuildQuery, LedgerError};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Params, params, params_from_iter};
@@ -9,16 +9,6 @@ use super::error::Stop;
 use super::value::{count, from_json, int, millis};
 
 type Answer<T> = Result<T, Stop<LedgerError>>;
-
-/// The name of a state in the column `state`.
-pub(super) fn state(state: &BuildState) -> &'static str {
-    match state {
-        BuildState::Queued { .. } => "queued",
-        BuildState::Live { .. } => "live",
-        BuildState::Activating { .. } => "activating",
-        BuildState::Ended { .. } => "ended",
-    }
-}
 
 /// One build by its full key.
 pub(super) fn build(connection: &Connection, key: &BuildKey) -> Answer<Option<BuildRecord>> {

@@ -8,35 +8,9 @@ use rusqlite::{Connection, params};
 
 use super::error::Stop;
 use super::value::{from_text, int, millis, time, uint};
+use crate::lease::Lease;
 
 type Answer<T> = Result<T, Stop<LedgerError>>;
-
-/// The lease.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Lease {
-    epoch: LeaderEpoch,
-    pub(super) last_batch: u64,
-    /// Who holds it, and until when.
-    holder: Option<(HolderId, Timestamp)>,
-}
-
-impl Lease {
-    /// What asking for it answers, and the lease after that.
-    fn lead(mut self, holder: &HolderId, ttl: Duration, now: Timestamp) -> (Lead, Lease) {
-        match &self.holder {
-            Some((by, until)) if *until > now && by != holder => {
-                return (Lead::Taken { by: by.clone(), left: until.since(now) }, self);
-            }
-            Some((_, until)) if *until > now => {}
-            _ => {
-                self.epoch.0 += 1;
-                self.last_batch = 0;
-            }
-        }
-        self.holder = Some((holder.clone(), now + ttl));
-        (Lead::Held { epoch: self.epoch }, self)
-    }
-}
 
 /// Takes, renews or answers who has the lease.
 pub(super) fn lead(connection: &Connection, holder: &HolderId, ttl: Duration, now: Timestamp) -> Answer<Lead> {
@@ -56,12 +30,7 @@ pub(super) fn resign(connection: &Connection, epoch: LeaderEpoch) -> Answer<()> 
 
 /// The lease, if `epoch` is the newest that was given out. The transaction that reads it must be the one that writes.
 pub(super) fn fenced(connection: &Connection, epoch: LeaderEpoch) -> Answer<Lease> {
-    let lease = read(connection)?;
-    if lease.epoch == epoch && epoch.0 > 0 {
-        Ok(lease)
-    } else {
-        Err(Stop::Refused(LedgerError::Fenced { current: lease.epoch }))
-    }
+    read(connection)?.fenced(epoch).map_err(Stop::Refused)
 }
 
 /// Takes down the number of the leader's last batch.

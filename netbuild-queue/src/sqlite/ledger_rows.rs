@@ -10,7 +10,7 @@ use netbuild_core::port::{Admission, Batch, Cursor, LedgerError, Message};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::{Fault, Stop};
-use super::value::{count, from_text, int, millis, to_json, uint};
+use super::value::{count, from_text, int, millis, state, to_json, uint};
 use super::{history_rows, lease_rows};
 
 type Answer<T> = Result<T, Stop<LedgerError>>;
@@ -73,7 +73,7 @@ fn admit_one(connection: &Connection, message: &Message, now: Timestamp) -> Answ
         build.project.as_str(),
         to_json(&build.context),
         millis(now),
-        history_rows::state(&record.state),
+        state(&record.state),
         to_json(&record),
     ])?;
     Ok(Admission::Admitted { rank })
@@ -126,7 +126,7 @@ pub(super) fn load(connection: &Connection, key: &BuildKey) -> Answer<BuildRecor
 /// Writes a build that was changed.
 pub(super) fn save(connection: &Connection, record: &BuildRecord) -> Answer<()> {
     let update = "UPDATE ledger_build SET state = ?2, record = ?3 WHERE rank = ?1";
-    let row = params![int(record.rank.0), history_rows::state(&record.state), to_json(record)];
+    let row = params![int(record.rank.0), state(&record.state), to_json(record)];
     connection.prepare_cached(update)?.execute(row)?;
     Ok(())
 }

@@ -77,8 +77,9 @@ mod schema;
 mod site_rows;
 mod store;
 mod thread;
-mod value;
 mod wal_tail;
+
+use crate::value;
 
 pub use error::SqliteError;
 pub use ledger::SqliteLedger;

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Rows, params};
 
 use super::dead_rows;
 use super::error::Stop;
-use super::value::{count, millis, millis_after, time, uint};
+use super::value::{count, millis, time, uint};
 
 type Answer<T> = Result<T, Stop<QueueError>>;
 
@@ -113,7 +113,7 @@ impl Take {
         max: usize,
         now: Timestamp,
     ) -> Answer<(Vec<Delivery>, Vec<Buried>)> {
-        let visible_at = millis_after(now, self.redelivery_after);
+        let visible_at = millis(now + self.redelivery_after);
         let insert = "INSERT INTO queue_handed VALUES (?1, ?2, 1, ?3)
                       ON CONFLICT (id) DO UPDATE SET visible_at = ?2, held = 1, deliveries = ?3";
         let mut insert = connection.prepare_cached(insert)?;
@@ -204,7 +204,7 @@ pub(super) fn nack(connection: &Connection, receipts: &[Receipt], after: Duratio
     let update = "UPDATE queue_handed SET held = 0, visible_at = ?3 WHERE id = ?1 AND deliveries = ?2 AND held = 1";
     let mut update = connection.prepare_cached(update)?;
     for (id, times) in receipts.iter().filter_map(parse) {
-        update.execute(params![id, times, millis_after(now, after)])?;
+        update.execute(params![id, times, millis(now + after)])?;
     }
     Ok(())
 }

@@ -39,7 +39,7 @@ impl Stage {
         let clock = Arc::new(time);
         let outbox = Arc::new(MemoryOutbox::new(fixtures::publisher("api"), 1, 1_000, clock.clone()));
         let queue = Arc::new(MemoryQueue::new(1_000, Duration::from_secs(30), clock.clone()));
-        let publisher = Publisher::new(outbox.clone(), queue.clone(), PublisherConfig::default());
+        let publisher = Publisher::new(outbox.clone(), queue.clone(), clock.clone(), PublisherConfig::default());
         let ledger = Arc::new(MemoryLedger::new(10_000, clock.clone()));
         let (executor, attempts) = FakeExecutor::new(time, |_| Play::runs_on());
         let name = ExecutorName::new("scripted").unwrap();

@@ -1,45 +1,50 @@
-//! A TCP proxy on loopback that does to connections what networks do: cuts them, also in mid-frame, holds their bytes,
-//! delays them, resets them.
+//! A network that breaks when it is told to: a TCP proxy on the loopback between a client and its server.
 //!
-//! Behind the feature `fault-proxy`. Start a [`FaultProxy`] in front of a server, let the client connect to
-//! [`FaultProxy::address`], and let a [`Fault`] happen; [`FaultProxy::heal`] ends it. A [`FaultPlan`] is a series of them
-//! from a seed, and [`FaultProxy::play`] lets it happen.
+//! Behind the feature `fault-proxy`.
 //!
 //! ```
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> std::io::Result<()> {
+//! use std::time::Duration;
+//!
 //! use netbuild_core::testkit::fault_proxy::FaultProxy;
-//! use tokio::io::AsyncReadExt;
+//! use tokio::io::{AsyncReadExt, AsyncWriteExt};
 //! use tokio::net::{TcpListener, TcpStream};
 //!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> std::io::Result<()> {
 //! let server = TcpListener::bind("127.0.0.1:0").await?;
 //! let proxy = FaultProxy::start(server.local_addr()?).await?;
-//! let mut client = TcpStream::connect(proxy.address()).await?;
-//! let (_server_side, _) = server.accept().await?;
+//! let mut client = TcpStream::connect(proxy.addr()).await?;
+//! let (mut served, _) = server.accept().await?;
 //!
-//! proxy.cut().await;
-//! assert_eq!(client.read(&mut [0]).await?, 0, "the end of the connection");
-//! assert!(TcpStream::connect(proxy.address()).await.is_err(), "refused");
-//! proxy.heal().await;
-//! assert!(TcpStream::connect(proxy.address()).await.is_ok());
+//! client.write_all(b"hello").await?;
+//! let mut bytes = [0; 5];
+//! served.read_exact(&mut bytes).await?;
+//!
+//! proxy.cut();
+//! assert!(matches!(client.read(&mut bytes).await, Ok(0) | Err(_)), "the connection is gone");
+//! proxy.heal();
+//! assert!(TcpStream::connect(proxy.addr()).await.is_ok());
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! # What becomes of the bytes
-//! The proxy keeps no more than one piece of 16 KiB a direction of each connection. What it does not take stays in the
-//! sockets' buffers, and when those are full the sender waits: a held connection loses nothing, and after
-//! [`FaultProxy::heal`] all of it arrives, in order, even from a sender that closed meanwhile. A real partition that ends
-//! before TCP gives up does the same. What was on its way when a connection is cut or reset is lost.
+//! # Faults
+//! | call | connections that are there | new ones |
+//! |---|---|---|
+//! | [`cut`](FaultProxy::cut) | end at once | are taken and end at once, until [`heal`](FaultProxy::heal) |
+//! | [`reset`](FaultProxy::reset) | end at once, by a reset | pass |
+//! | [`cut_after`](FaultProxy::cut_after) | the one that sends the last of so many bytes ends, by a reset | pass |
+//! | [`black_hole`](FaultProxy::black_hole) | stay, and no byte passes in the given directions, until healed | as those |
+//! | [`delay`](FaultProxy::delay) | each piece of data waits so long | as those |
+//!
+//! A black hole loses nothing of what it swallowed: as in a partition that ends, it arrives after the healing, unless an
+//! end gave up before. What is held is bounded by a buffer of 16 KiB for each direction; past it the sender waits.
 
-mod accept;
-mod conditions;
-mod connection;
-mod fault;
+mod link;
 mod plan;
 mod proxy;
-mod pump;
+mod rules;
 
-pub use fault::{Direction, Fault};
-pub use plan::{FaultPlan, PlannedFault};
+pub use plan::{Fault, FaultPlan, TimedFault};
 pub use proxy::{FaultProxy, ProxyCounts};
+pub use rules::Direction;

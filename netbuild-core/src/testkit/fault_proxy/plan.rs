@@ -1,62 +1,108 @@
-//! Faults from a seed.
+//! Which faults, and when: a pure function of a seed.
 
-use std::ops::Range;
 use std::time::Duration;
 
-use crate::random::Random;
+use super::rules::Direction;
 
-use super::fault::{Direction, Fault};
-
-/// A series of faults, each of them healed before the next.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FaultPlan {
-    /// One after the other.
-    pub faults: Vec<PlannedFault>,
+/// A fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// All connections end, and every new one.
+    Cut,
+    /// All connections are reset.
+    Reset,
+    /// The connection that sends the last of so many bytes is reset.
+    CutAfter {
+        /// The bytes that still arrive.
+        bytes: u64,
+        /// Their direction.
+        direction: Direction,
+    },
+    /// No byte passes, and nobody is told.
+    BlackHole {
+        /// In these directions.
+        directions: Vec<Direction>,
+    },
+    /// Each piece of data waits.
+    Delay {
+        /// So long.
+        delay: Duration,
+    },
 }
 
-/// A fault of a [`FaultPlan`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PlannedFault {
-    /// How long all is well before it.
+/// A fault and its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimedFault {
+    /// How long after the healing of the one before.
     pub after: Duration,
     /// What happens.
     pub fault: Fault,
-    /// How long it lasts until it is healed.
+    /// How long until it is healed.
     pub lasts: Duration,
 }
 
+/// A sequence of faults, each healed before the next. Equal seeds give equal plans.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultPlan {
+    faults: Vec<TimedFault>,
+}
+
 impl FaultPlan {
-    /// So many faults of all kinds, with times of these ranges between them and within. The same arguments give the same
-    /// plan on every machine. Three of four faults end or hold all connections; the others are harder to notice. An empty range gives its start.
-    pub fn random(seed: u64, faults: usize, between: Range<Duration>, within: Range<Duration>) -> Self {
-        let mut random = Random::new(seed);
-        let mut planned = || PlannedFault {
-            after: between_of(&mut random, &between),
-            fault: fault(&mut random),
-            lasts: between_of(&mut random, &within),
-        };
-        FaultPlan { faults: (0..faults).map(|_| planned()).collect() }
+    /// So many faults of every kind in turn, in random order, each lasting up to `longest` and following the one before
+    /// within `longest`.
+    pub fn random(seed: u64, count: usize, longest: Duration) -> Self {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut faults: Vec<Fault> = (0..count).map(|n| fault(n, &mut random)).collect();
+        random.shuffle(&mut faults);
+        let mut time = || longest.mul_f64(random.f64());
+        let timed = |fault| TimedFault { after: time(), fault, lasts: time() };
+        FaultPlan { faults: faults.into_iter().map(timed).collect() }
     }
 
-    /// How long it takes, besides what closing and listening take.
-    pub fn duration(&self) -> Duration {
-        self.faults.iter().map(|planned| planned.after + planned.lasts).sum()
+    /// These faults.
+    pub fn new(faults: Vec<TimedFault>) -> Self {
+        FaultPlan { faults }
     }
-}
 
-fn fault(random: &mut Random) -> Fault {
-    let one_way = if random.unit() < 0.5 { Direction::ToUpstream } else { Direction::ToClient };
-    match (random.unit() * 16.0) as u8 {
-        0..4 => Fault::Cut,
-        4..8 => Fault::BlackHole(Direction::Both),
-        8..10 => Fault::Reset,
-        10..12 => Fault::CutAfter((random.unit() * 4096.0) as u64, one_way),
-        12..14 => Fault::BlackHole(one_way),
-        14 => Fault::Delay(Duration::from_secs_f64(random.unit() * 0.1), one_way),
-        _ => Fault::Bandwidth(1024 + (random.unit() * 65536.0) as u64, one_way),
+    /// The faults in order.
+    pub fn faults(&self) -> &[TimedFault] {
+        &self.faults
     }
 }
 
-fn between_of(random: &mut Random, range: &Range<Duration>) -> Duration {
-    range.start + range.end.saturating_sub(range.start).mul_f64(random.unit())
+const BOTH: [Direction; 2] = [Direction::ToServer, Direction::ToClient];
+
+fn fault(n: usize, random: &mut fastrand::Rng) -> Fault {
+    match n % 6 {
+        0 => Fault::Cut,
+        1 => Fault::BlackHole { directions: BOTH.to_vec() },
+        2 => Fault::CutAfter { bytes: random.u64(1..20_000), direction: BOTH[random.usize(..2)] },
+        3 => Fault::Reset,
+        4 => Fault::BlackHole { directions: vec![BOTH[random.usize(..2)]] },
+        _ => Fault::Delay { delay: Duration::from_millis(random.u64(1..50)) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_seeds_give_equal_plans_and_other_seeds_others() {
+        let plan = |seed| FaultPlan::random(seed, 20, Duration::from_secs(2));
+        assert_eq!(plan(1), plan(1));
+        assert_ne!(plan(1), plan(2));
+    }
+
+    #[test]
+    fn every_kind_comes_and_the_times_have_their_bound() {
+        let plan = FaultPlan::random(3, 24, Duration::from_secs(2));
+        let count = |wanted: fn(&Fault) -> bool| plan.faults().iter().filter(|timed| wanted(&timed.fault)).count();
+        assert_eq!(count(|fault| matches!(fault, Fault::Cut)), 4);
+        assert_eq!(count(|fault| matches!(fault, Fault::Reset)), 4);
+        assert_eq!(count(|fault| matches!(fault, Fault::CutAfter { .. })), 4);
+        assert_eq!(count(|fault| matches!(fault, Fault::BlackHole { .. })), 8);
+        assert_eq!(count(|fault| matches!(fault, Fault::Delay { .. })), 4);
+        assert!(plan.faults().iter().all(|timed| timed.after.max(timed.lasts) <= Duration::from_secs(2)));
+    }
 }

@@ -1,0 +1,8 @@
+//! Tests that start servers.
+
+mod broken;
+mod cluster;
+mod conform;
+mod needs_root;
+mod refusals;
+mod support;
