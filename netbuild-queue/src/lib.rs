@@ -8,15 +8,19 @@
 //! |---|---|---|
 //! | `sqlite` | yes | module `sqlite`: all three ports in one SQLite file; SQLite is compiled in, nothing to install |
 //! | `postgres` | no | module `postgres`: all three ports in one schema of a PostgreSQL database; by tokio-postgres, no C library |
+//! | `amqp` | no | module `amqp`: the queue over RabbitMQ, a quorum queue with publisher confirms; by lapin |
+//! | `amqp-tls` | no | `amqp` with `amqps` addresses, by rustls |
 //!
 //! # Supported Rust
 //! Rust 1.95 and newer.
 
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(feature = "amqp")]
+pub mod amqp;
+#[cfg(any(feature = "amqp", feature = "postgres", feature = "sqlite"))]
 mod answer;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "amqp", feature = "postgres"))]
 mod connection;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "amqp", feature = "postgres", feature = "sqlite"))]
 mod dead_reason;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod lease;
@@ -27,5 +31,5 @@ pub mod sqlite;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod value;
 
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "amqp", feature = "postgres"))]
 pub use connection::ConnectionState;
