@@ -51,8 +51,9 @@ impl Session {
             let publish = publishing.create_channel().await?;
             publish.confirm_select(ConfirmSelectOptions::default()).await?;
             let consume = consuming.create_channel().await?;
+            let are_new = !topology::exist(consuming.create_channel().await?, options).await?;
             topology::declare(&consume, options).await?;
-            Ok(Session {
+            let session = Session {
                 generation: GENERATIONS.fetch_add(1, Ordering::Relaxed),
                 publishing,
                 consuming,
@@ -62,12 +63,17 @@ impl Session {
                 inbox: Inbox::default(),
                 broken: watch::Sender::new(None),
                 server: server.clone(),
-            })
+            };
+            Ok((session, are_new))
         };
-        match timeout(options.call_deadline, connect).await {
-            Ok(session) => session.map_err(|error| error::while_connecting(server, &error)),
-            Err(_) => Err(AmqpError::Deadline { server: server.clone(), after: options.call_deadline }),
+        let (session, are_new) = match timeout(options.call_deadline, connect).await {
+            Ok(session) => session.map_err(|error| error::while_connecting(server, &error))?,
+            Err(_) => return Err(AmqpError::Deadline { server: server.clone(), after: options.call_deadline }),
+        };
+        if are_new {
+            sleep(topology::SETTLES).await;
         }
+        Ok(session)
     }
 
     /// A channel of its own: what was taken on it is free again when it is dropped.

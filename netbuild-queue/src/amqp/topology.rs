@@ -1,8 +1,11 @@
 //! The two queues: what they are asked to be, and a broker's refusal when they are something else.
 
-use lapin::Channel;
+use std::time::Duration;
+
 use lapin::options::QueueDeclareOptions;
+use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Channel, ErrorKind};
 
 use super::options::AmqpOptions;
 
@@ -17,6 +20,28 @@ pub(super) async fn declare(channel: &Channel, options: &AmqpOptions) -> lapin::
     channel.queue_declare(dead.as_str().into(), durable, dead_arguments()).await?;
     channel.queue_declare(options.queue.as_str().into(), durable, arguments(options)).await?;
     Ok(())
+}
+
+/// A broker writes the name of a new queue to its disk only when nothing else was named for half a second, after it said that
+/// the queue is made. Killed before that (seen with 3.10.8), it never starts the queue again, with all that it confirmed.
+/// So nothing is given to a new queue before this time.
+pub(super) const SETTLES: Duration = Duration::from_secs(2);
+
+/// Whether both queues are there already. It takes the channel: the broker closes one that asks for what is not there.
+pub(super) async fn exist(channel: Channel, options: &AmqpOptions) -> lapin::Result<bool> {
+    for queue in [options.dead_queue(), options.queue.clone()] {
+        match ready(&channel, &queue).await {
+            Ok(_) => {}
+            Err(error) if is_not_found(&error) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
+}
+
+fn is_not_found(error: &lapin::Error) -> bool {
+    let ErrorKind::ProtocolError(error) = error.kind() else { return false };
+    *error.kind() == AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND)
 }
 
 /// How many messages a queue has ready for anybody.

@@ -60,9 +60,9 @@ async fn another_queue_of_the_name_is_refused_with_what_differs() {
     let mut quorum = FieldTable::default();
     quorum.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
     for (name, options, arguments, differs) in [
-        ("classic", durable, FieldTable::default(), "x-queue-type"),
-        ("transient", QueueDeclareOptions::default(), FieldTable::default(), "durable"),
-        ("bare", durable, quorum, "x-"),
+        ("classic", durable, FieldTable::default(), "inequivalent arg 'x-"),
+        ("transient", QueueDeclareOptions::default(), FieldTable::default(), "inequivalent arg 'durable"),
+        ("bare", durable, quorum, "inequivalent arg 'x-"),
     ] {
         channel.queue_declare(name.into(), options, arguments).await.unwrap();
         let error = try_open(&url, named(name)).await.unwrap_err();
