@@ -2,11 +2,13 @@
 //!
 //! | command | what it measures |
 //! |---|---|
+//! | `cargo bench -p netbuild-benches --bench amqp` | the RabbitMQ queue beside the raw client |
 //! | `cargo bench -p netbuild-benches --bench engine` | the engine beside a plain fair queue |
 //! | `cargo bench -p netbuild-benches --bench postgres` | the PostgreSQL queue beside the raw client |
 //! | `cargo bench -p netbuild-benches --bench sqlite` | the SQLite queue beside raw rusqlite |
 //! | `benches/peers/run` | the SQLite queue beside other crates' SQLite queues |
 
+pub mod amqp;
 pub mod engine;
 pub mod postgres;
 pub mod sqlite;

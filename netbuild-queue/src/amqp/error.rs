@@ -40,7 +40,9 @@ pub enum AmqpError {
         said: String,
     },
     /// There is a queue of this name that is not one of netbuild's, or was made with other options. Nothing was changed.
-    #[error("a queue on {server} is another one than netbuild needs ({said}): give another name, or delete it when empty")]
+    #[error(
+        "a queue on {server} is another one than netbuild needs ({said}): give another name, or delete it when empty"
+    )]
     OtherQueue {
         /// Host, port and virtual host.
         server: String,
@@ -64,7 +66,9 @@ pub enum AmqpError {
         published: usize,
     },
     /// The broker did not take responsibility for messages.
-    #[error("{server} did not confirm {refused} of {published} messages: see its log, and whether most of its nodes run")]
+    #[error(
+        "{server} did not confirm {refused} of {published} messages: see its log, and whether most of its nodes run"
+    )]
     NotConfirmed {
         /// Host, port and virtual host.
         server: String,

@@ -24,8 +24,7 @@ pub(super) async fn publish(
     let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
     let mut sending = Vec::with_capacity(letters.len());
     for (body, properties) in letters {
-        let mut send =
-            Box::pin(channel.basic_publish("".into(), queue.into(), options, body, properties.clone()));
+        let mut send = Box::pin(channel.basic_publish("".into(), queue.into(), options, body, properties.clone()));
         // A message takes its place in the order when its sending is polled first. None waits for the one before it to be
         // written out.
         let sent = poll_fn(|context| match send.as_mut().poll(context) {

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lapin::BasicProperties;
-use netbuild_core::port::{
-    Clock, DeadReason, Delivery, Depth, Message, Queue, QueueCapabilities, QueueError, Receipt,
-};
+use netbuild_core::port::{Clock, DeadReason, Delivery, Depth, Message, Queue, QueueCapabilities, QueueError, Receipt};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use netbuild_core::port::{Queue, SystemClock};
+#[cfg(feature = "amqp")]
+use netbuild_queue::amqp::{AmqpOptions, AmqpQueue};
 #[cfg(feature = "postgres")]
 use netbuild_queue::postgres::{PostgresOptions, PostgresStore};
 use netbuild_queue::sqlite::{SqliteOptions, SqliteStore};
@@ -36,6 +38,11 @@ async fn try_open(kind: &str, place: &str) -> Result<Arc<dyn Queue>, Box<dyn std
                 PostgresOptions { queue_limit: 1_000_000, call_deadline: DEADLINE, ..PostgresOptions::default() };
             let store = PostgresStore::open(place, options, Arc::new(SystemClock::new())).await?;
             Ok(Arc::new(store.queue()))
+        }
+        #[cfg(feature = "amqp")]
+        "amqp" => {
+            let options = AmqpOptions { call_deadline: DEADLINE, max_deliveries: None, ..AmqpOptions::default() };
+            Ok(Arc::new(AmqpQueue::open(place, options, Arc::new(SystemClock::new())).await?))
         }
         _ => panic!("no broker of kind {kind}"),
     }

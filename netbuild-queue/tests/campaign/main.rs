@@ -12,5 +12,7 @@ mod counts;
 mod judge;
 #[cfg(feature = "postgres")]
 mod needs_postgres;
+#[cfg(feature = "amqp")]
+mod needs_rabbitmq;
 mod run;
 mod sqlite;

@@ -93,7 +93,8 @@ async fn the_queue_conforms() {
     .await;
     report.assert_all_passed();
     let skipped: Vec<&str> = report.skipped.iter().map(|(case, _)| case.as_ref()).collect();
-    let no_bound = ["a_full_queue_stores_nothing_of_a_batch", "an_acked_message_makes_room", "dead_letters_take_no_room"];
+    let no_bound =
+        ["a_full_queue_stores_nothing_of_a_batch", "an_acked_message_makes_room", "dead_letters_take_no_room"];
     let no_dates = "depth_dates_the_oldest";
     let no_dedupe = "a_repeated_publish_is_stored_once_within_the_window";
     assert_eq!(skipped, [no_dates, no_bound[0], no_bound[1], no_dedupe, no_bound[2]]);

@@ -29,7 +29,10 @@ async fn confirmed_messages_survive_a_killed_broker_and_the_queue_finds_back() {
     let refused = queue.publish(&messages(601..=601)).await.unwrap_err();
     assert!(matches!(refused, QueueError::Unavailable(_) | QueueError::Unknown(_)), "{refused:?}");
     let mut state = queue.connection();
-    assert!(matches!(*state.wait_for(|state| *state != ConnectionState::Connected).await.unwrap(), ConnectionState::Lost { .. }));
+    assert!(matches!(
+        *state.wait_for(|state| *state != ConnectionState::Connected).await.unwrap(),
+        ConnectionState::Lost { .. }
+    ));
     broker.server.start_again().unwrap();
     publish_at_last(&queue, &messages(601..=601)).await;
     assert_eq!(*state.borrow_and_update(), ConnectionState::Connected);

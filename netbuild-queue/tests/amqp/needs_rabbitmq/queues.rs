@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use netbuild_core::port::{DeadLetters, DeadReason, Effect, Queue};
-use netbuild_queue::amqp::lapin::options::{BasicGetOptions, BasicNackOptions, QueueDeclareOptions, QueueDeleteOptions};
+use netbuild_queue::amqp::lapin::options::{
+    BasicGetOptions, BasicNackOptions, QueueDeclareOptions, QueueDeleteOptions,
+};
 use netbuild_queue::amqp::lapin::types::{AMQPValue, FieldTable};
 use netbuild_queue::amqp::{AmqpError, AmqpOptions};
 
