@@ -2,6 +2,7 @@
 //!
 //! | command | what it measures |
 //! |---|---|
+//! | `cargo bench -p netbuild-benches --bench amqp` | the RabbitMQ queue beside the raw client |
 //! | `cargo bench -p netbuild-benches --bench breaker` | a call through a closed breaker beside its raw limit and other crates' breakers |
 //! | `cargo bench -p netbuild-benches --bench engine` | the engine beside a plain fair queue |
 //! | `cargo bench -p netbuild-benches --bench postgres` | the PostgreSQL queue beside the raw client |
@@ -10,6 +11,7 @@
 //! | `benches/peers/run_postgres` | the PostgreSQL queue beside other crates' PostgreSQL queues |
 //! | `benches/peers/run` | the SQLite queue beside other crates' SQLite queues |
 
+pub mod amqp;
 pub mod engine;
 pub mod nats;
 pub mod postgres;

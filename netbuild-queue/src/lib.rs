@@ -9,15 +9,19 @@
 //! | `sqlite` | yes | module `sqlite`: all three ports in one SQLite file; SQLite is compiled in, nothing to install |
 //! | `nats` | no | module `nats`: the queue in a stream of NATS JetStream, by async-nats |
 //! | `postgres` | no | module `postgres`: all three ports in one schema of a PostgreSQL database; by tokio-postgres, no C library |
+//! | `amqp` | no | module `amqp`: the queue over RabbitMQ, a quorum queue with publisher confirms; by lapin |
+//! | `amqp-tls` | no | `amqp` with `amqps` addresses, by rustls |
 //!
 //! # Supported Rust
 //! Rust 1.95 and newer.
 
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(feature = "amqp")]
+pub mod amqp;
+#[cfg(any(feature = "amqp", feature = "postgres", feature = "sqlite"))]
 mod answer;
-#[cfg(any(feature = "nats", feature = "postgres"))]
+#[cfg(any(feature = "amqp", feature = "nats", feature = "postgres"))]
 mod connection;
-#[cfg(any(feature = "nats", feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "amqp", feature = "nats", feature = "postgres", feature = "sqlite"))]
 mod dead_reason;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod lease;
@@ -30,5 +34,5 @@ pub mod sqlite;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod value;
 
-#[cfg(any(feature = "nats", feature = "postgres"))]
+#[cfg(any(feature = "amqp", feature = "nats", feature = "postgres"))]
 pub use connection::ConnectionState;

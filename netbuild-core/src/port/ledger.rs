@@ -108,7 +108,7 @@ pub struct Deploy {
 /// |---|---|---|---|
 /// | memory | a field under the lock | under the lock | none: for tests |
 /// | SQLite | the lease row, read in the writing transaction | a row per project and context | rows by state |
-/// | Postgres | the lease row, `FOR SHARE` in the writing transaction | `INSERT … ON CONFLICT … WHERE rank <` | rows by state |
+/// | Postgres | the lease row, `FOR UPDATE` in the writing transaction | compared under that lock | rows by state |
 #[async_trait]
 pub trait Ledger: LeaderLease + History {
     /// The key of the name hash: made at the first call ever, the same for ever after.

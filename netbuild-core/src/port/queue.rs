@@ -81,7 +81,7 @@ pub struct QueueCapabilities {
 /// |---|---|---|---|
 /// | memory | a list under a lock | a visibility time | delivery number |
 /// | SQLite | one transaction, `synchronous=FULL` | a visibility time in the row | row and delivery number |
-/// | Postgres | one transaction | `FOR UPDATE SKIP LOCKED`, a visibility time; LISTEN/NOTIFY ends the wait | row and delivery number |
+/// | Postgres | one transaction | moved from ready to handed, `FOR UPDATE SKIP LOCKED`, a visibility time; LISTEN/NOTIFY ends the wait | row and delivery number |
 /// | NATS JetStream | publish with message id, every PubAck awaited | pull consumer, `ack_wait` | the reply subject |
 /// | RabbitMQ | publisher confirms, mandatory, returned = failed | prefetch, lost channel | connection generation and tag |
 #[async_trait]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use netbuild_core::port::{Queue, SystemClock};
+use netbuild_queue::amqp::{AmqpOptions, AmqpQueue};
 use netbuild_queue::nats::{NatsOptions, NatsQueue};
 use netbuild_queue::postgres::{PostgresOptions, PostgresStore};
 use netbuild_queue::sqlite::{SqliteOptions, SqliteStore};
@@ -42,6 +43,10 @@ async fn try_open(kind: &str, place: &str) -> Result<Arc<dyn Queue>, Box<dyn std
                 PostgresOptions { queue_limit: 1_000_000, call_deadline: DEADLINE, ..PostgresOptions::default() };
             let store = PostgresStore::open(place, options, Arc::new(SystemClock::new())).await?;
             Ok(Arc::new(store.queue()))
+        }
+        "amqp" => {
+            let options = AmqpOptions { call_deadline: DEADLINE, max_deliveries: None, ..AmqpOptions::default() };
+            Ok(Arc::new(AmqpQueue::open(place, options, Arc::new(SystemClock::new())).await?))
         }
         _ => panic!("no broker of kind {kind}"),
     }

@@ -12,5 +12,6 @@ mod counts;
 mod judge;
 mod needs_nats;
 mod needs_postgres;
+mod needs_rabbitmq;
 mod run;
 mod sqlite;

@@ -1,0 +1,6 @@
+//! Tests that start a broker.
+
+mod conform;
+mod faults;
+mod queues;
+mod support;
