@@ -11,7 +11,7 @@ use netbuild_servers::NatsServer;
 
 /// Messages of a batch, and cycles of a round.
 const BATCHES: [(u64, u64); 3] = [(512, 4), (64, 16), (1, 64)];
-const ROUNDS: usize = 11;
+const ROUNDS: usize = 7;
 
 /// Our queue and the raw one, with the same messages in both.
 struct Pair {
