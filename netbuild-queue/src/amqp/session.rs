@@ -3,7 +3,6 @@
 //! It is two connections: a broker that is short of memory or disk stops reading from those that publish, and acks must not
 //! stand behind that. Whatever breaks, all of it is made again: there is one way back.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use lapin::options::ConfirmSelectOptions;
@@ -23,7 +22,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// What is good until something on it breaks.
 #[derive(Debug)]
 pub(super) struct Session {
-    /// Tells its receipts from those of others.
+    /// Tells its receipts from those of others: at random, for receipts may come from another process.
     pub(super) generation: u64,
     publishing: Connection,
     consuming: Connection,
@@ -39,8 +38,6 @@ pub(super) struct Session {
     server: String,
 }
 
-static GENERATIONS: AtomicU64 = AtomicU64::new(1);
-
 impl Session {
     /// Connects and makes or checks the queues.
     pub(super) async fn open(address: &Address, options: &AmqpOptions) -> Result<Self, AmqpError> {
@@ -54,7 +51,7 @@ impl Session {
             let are_new = !topology::exist(consuming.create_channel().await?, options).await?;
             topology::declare(&consume, options).await?;
             let session = Session {
-                generation: GENERATIONS.fetch_add(1, Ordering::Relaxed),
+                generation: fastrand::u64(..),
                 publishing,
                 consuming,
                 publish,
