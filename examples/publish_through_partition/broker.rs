@@ -10,35 +10,64 @@ use netbuild_core::port::{
     Clock, DeadLetter, DeadLetterId, DeadLetters, Delivery, Depth, Message, Queue, QueueCapabilities, QueueError,
     Receipt,
 };
+use netbuild_core::testkit::fault_proxy::{Direction, FaultProxy};
+use netbuild_queue::nats::{NatsOptions, NatsQueue};
+use netbuild_servers::NatsServer;
 use tokio::sync::watch;
 
 /// A broker, and a network between it and the publisher that can become a black hole.
 pub(crate) enum Broker {
+    /// A real server, and a fault proxy before it.
+    Nats {
+        proxy: FaultProxy,
+        through: Arc<NatsQueue>,
+        beside: Arc<NatsQueue>,
+        _server: NatsServer,
+    },
     StandIn(StandIn),
 }
+
+/// How long the server may take to say that a queue is there.
+const OPEN_WAIT: Duration = Duration::from_secs(10);
 
 /// As NATS has it by default.
 const REDELIVERY: Duration = Duration::from_secs(30);
 
 impl Broker {
+    /// A NATS server of its own in a folder, where there is the program for it; else, and if it is asked for, the stand-in.
     pub(crate) async fn start(
-        _stand_in: bool,
-        _folder: &Path,
+        stand_in: bool,
+        folder: &Path,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Box<dyn std::error::Error>> {
-        let queue = Arc::new(MemoryQueue::new(1_000_000, REDELIVERY, clock));
-        Ok(Broker::StandIn(StandIn { queue, away: watch::Sender::new(false) }))
+        let server = if stand_in { None } else { NatsServer::start(folder.join("nats")).ok() };
+        let Some(server) = server else {
+            let queue = Arc::new(MemoryQueue::new(1_000_000, REDELIVERY, clock));
+            return Ok(Broker::StandIn(StandIn { queue, away: watch::Sender::new(false) }));
+        };
+        let proxy = FaultProxy::start(server.addr()).await?;
+        let options = || NatsOptions {
+            open_wait: OPEN_WAIT,
+            call_deadline: Duration::from_secs(1),
+            monitor: Some(server.monitor()),
+            ..NatsOptions::default()
+        };
+        let beside = NatsQueue::open(&server.url(), options(), clock.clone()).await?;
+        let through = NatsQueue::open(&format!("nats://{}", proxy.addr()), options(), clock).await?;
+        Ok(Broker::Nats { proxy, through: Arc::new(through), beside: Arc::new(beside), _server: server })
     }
 
     pub(crate) fn name(&self) -> &'static str {
         match self {
-            Broker::StandIn(_) => "a stand-in in memory: there is no nats-server here",
+            Broker::Nats { .. } => "a nats-server of its own behind a fault proxy",
+            Broker::StandIn(_) => "a stand-in in memory (a nats-server 2.10.23 or newer would be used)",
         }
     }
 
     /// The queue as the publisher reaches it: over the network.
     pub(crate) fn publish_to(&self) -> Arc<dyn Queue> {
         match self {
+            Broker::Nats { through, .. } => through.clone(),
             Broker::StandIn(stand_in) => Arc::new(stand_in.clone()),
         }
     }
@@ -46,18 +75,21 @@ impl Broker {
     /// The queue as the consumer reaches it, who stands beside the broker.
     pub(crate) fn receive_from(&self) -> Arc<dyn Queue> {
         match self {
+            Broker::Nats { beside, .. } => beside.clone(),
             Broker::StandIn(stand_in) => stand_in.queue.clone(),
         }
     }
 
     pub(crate) fn partition(&self) {
         match self {
+            Broker::Nats { proxy, .. } => proxy.black_hole(&[Direction::ToServer, Direction::ToClient]),
             Broker::StandIn(stand_in) => drop(stand_in.away.send_replace(true)),
         }
     }
 
     pub(crate) fn heal(&self) {
         match self {
+            Broker::Nats { proxy, .. } => proxy.heal(),
             Broker::StandIn(stand_in) => drop(stand_in.away.send_replace(false)),
         }
     }

@@ -6,8 +6,20 @@ use crate::support::{example, json};
 
 #[test]
 fn the_proof_holds_with_the_stand_in() {
+    prove(&["--stand-in"], "a stand-in in memory");
+}
+
+mod needs_nats {
+    #[test]
+    fn the_proof_holds_with_a_real_server_behind_a_fault_proxy() {
+        super::prove(&[], "a nats-server of its own");
+    }
+}
+
+fn prove(arguments: &[&str], broker: &str) {
     let output = Command::new(example("publish_through_partition"))
-        .args(["--json", "--stand-in", "--partition", "2", "--rate", "100"])
+        .args(["--json", "--partition", "2", "--rate", "100"])
+        .args(arguments)
         .output()
         .unwrap();
     let proof = json(&output);
@@ -17,7 +29,7 @@ fn the_proof_holds_with_the_stand_in() {
     assert!(proof["kept_back"].as_u64().unwrap() > 0, "{proof}");
     assert!(proof["drained"].as_u64().unwrap() >= proof["kept_back"].as_u64().unwrap(), "{proof}");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    for state in ["closed", "open", "black hole", "kept back"] {
-        assert!(said.contains(state), "{state}: {said}");
+    for text in ["closed", "open", "black hole", "kept back", broker] {
+        assert!(said.contains(text), "{text}: {said}");
     }
 }
