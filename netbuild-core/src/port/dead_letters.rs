@@ -61,9 +61,10 @@ pub fn bounded_reason(reason: &str) -> &str {
 /// - What is here is kept as durably as the queue keeps its messages, until a person discards or redrives it. It takes no
 ///   room of the queue's bound.
 /// - `bury` moves deliveries here. A crash between may leave a message in both places, never in none.
-/// - `redrive` puts messages back behind all others, their deliveries counted anew. They were accepted once: neither a
-///   dedupe window nor a bound of this contract refuses them. What cannot be read goes back too: it may have been written by a newer version,
-///   and dies again if not. Ids that are not here are passed over.
+/// - `redrive` puts messages back behind all others, their deliveries counted anew. A dedupe window does not swallow them.
+///   A queue whose bound is its broker's may refuse them while it is full ([`QueueError::Full`]); then they stay. What cannot
+///   be read goes back too: it may have been written by a newer version, and dies again if not. Ids that are not here are
+///   passed over.
 /// - `discard` forgets for ever. Ids that are not here are passed over.
 ///
 /// # Why this way
