@@ -37,10 +37,10 @@ impl Consumer {
                 if let Ok(deliveries) = queue.receive(100, Duration::from_millis(200)).await {
                     for delivery in deliveries {
                         let place = delivery.message.place.clone();
-                        door.offer(&place, delivery, clock.now());
+                        door.offer(&place, delivery, clock.monotonic());
                     }
                 }
-                admit(&ledger, epoch, queue.as_ref(), door.ready(clock.now()), &log).await;
+                admit(&ledger, epoch, queue.as_ref(), door.ready(clock.monotonic()), &log).await;
             }
         };
         tasks.spawn(async move {

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::model::{Place, PublisherId, Timestamp};
+use crate::model::{Place, PublisherId};
 
 /// Bounds of the [`Sequencer`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SequencerConfig {
-    /// How long a message waits for an earlier one that is missing. Default 60 s: longer than brokers take to redeliver
-    /// after a lost consumer, or to elect a leader. A gap opens only after such a disturbance.
+    /// How long a message waits for an earlier one that is missing. Default 2 minutes: longer than brokers take to redeliver
+    /// after a lost consumer or to elect a leader, and longer than a publisher's breaker stays open. A gap opens only after
+    /// such a disturbance.
     pub gap_wait: Duration,
     /// The most messages of a publisher that wait for an earlier one; what comes beyond goes back to the queue. Default
     /// 1,000.
@@ -18,11 +19,12 @@ pub struct SequencerConfig {
 
 impl Default for SequencerConfig {
     fn default() -> Self {
-        SequencerConfig { gap_wait: Duration::from_secs(60), max_held: 1_000 }
+        SequencerConfig { gap_wait: Duration::from_secs(120), max_held: 1_000 }
     }
 }
 
-/// Puts the messages of each publisher back in order: pure, with the time as an argument.
+/// Puts the messages of each publisher back in order: pure, with the time as an argument. It is a monotonic one: a wall clock
+/// that jumps would give gaps up at once, or hold them for as long as it went back.
 ///
 /// A message whose place follows the last one is ready at once. One that comes too early waits until the gap before it is
 /// filled, or for [`gap_wait`](SequencerConfig::gap_wait); then it is let through and the gap is counted. One that comes
@@ -47,7 +49,7 @@ struct Publisher<T> {
 /// A message, and since when its first copy waits.
 #[derive(Debug)]
 struct Held<T> {
-    since: Timestamp,
+    since: Duration,
     message: T,
 }
 
@@ -68,7 +70,7 @@ impl<T> Sequencer<T> {
     /// Takes a message in. A second copy takes the place of the first one that still waits: a queue that hands a message out
     /// again does not know the first receipt any more. If it does, because the message was published twice, the first copy
     /// comes again.
-    pub fn offer(&mut self, place: &Place, message: T, now: Timestamp) {
+    pub fn offer(&mut self, place: &Place, message: T, now: Duration) {
         let publisher = self.publishers.entry(place.publisher.clone()).or_default();
         let key = (place.epoch, place.seq);
         let since = publisher.held.get(&key).map_or(now, |held| held.since);
@@ -76,7 +78,7 @@ impl<T> Sequencer<T> {
     }
 
     /// The messages whose turn it is, in order, publisher by publisher.
-    pub fn ready(&mut self, now: Timestamp) -> Vec<T> {
+    pub fn ready(&mut self, now: Duration) -> Vec<T> {
         let mut ready = Vec::new();
         for publisher in self.publishers.values_mut() {
             self.gaps += publisher.drain(&self.config, now, &mut ready);
@@ -92,9 +94,9 @@ impl<T> Sequencer<T> {
     }
 
     /// When a message stops waiting for a gap, if nothing else comes: [`ready`](Self::ready) is to be asked then.
-    pub fn deadline(&self) -> Option<Timestamp> {
+    pub fn deadline(&self) -> Option<Duration> {
         let oldest = |publisher: &Publisher<T>| publisher.held.values().map(|held| held.since).min();
-        self.publishers.values().filter_map(oldest).min().map(|since| since + self.config.gap_wait)
+        self.publishers.values().filter_map(oldest).min().map(|since| since.saturating_add(self.config.gap_wait))
     }
 
     /// How many messages wait.
@@ -109,14 +111,14 @@ impl<T> Sequencer<T> {
 }
 
 impl<T> Publisher<T> {
-    fn drain(&mut self, config: &SequencerConfig, now: Timestamp, ready: &mut Vec<T>) -> u64 {
+    fn drain(&mut self, config: &SequencerConfig, now: Duration, ready: &mut Vec<T>) -> u64 {
         let mut gaps = 0;
         while let Some(entry) = self.held.first_entry() {
             let (epoch, seq) = *entry.key();
             let late = (epoch, seq) <= (self.epoch, self.last);
             let next = epoch == self.epoch && seq == self.last + 1 || epoch > self.epoch && seq == 1;
             if !late && !next {
-                let waited_out = self.held.values().any(|held| held.since + config.gap_wait <= now);
+                let waited_out = self.held.values().any(|held| held.since.saturating_add(config.gap_wait) <= now);
                 if !waited_out {
                     break;
                 }
@@ -146,8 +148,8 @@ mod tests {
         Place { publisher: PublisherId::new("api").unwrap(), epoch, seq }
     }
 
-    fn at(seconds: u64) -> Timestamp {
-        Timestamp::from_millis(seconds * 1_000)
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
     }
 
     fn sequencer() -> Sequencer<u64> {

@@ -14,8 +14,8 @@ use crate::port::{
 
 /// A [`Queue`] whose publishes go through a [`Breaker`] and have a deadline.
 ///
-/// An answer of any error counts as a failure, and so does none within the deadline, whatever the client believes of its
-/// connection; that one is [`QueueError::Unknown`]. While the breaker is open a publish is refused with
+/// An error counts as a failure, and so does no answer within the deadline, whatever the client believes of its connection;
+/// that one is [`QueueError::Unknown`]. [`QueueError::Full`] counts as nothing: the queue is there and has no room. While the breaker is open a publish is refused with
 /// [`QueueError::Paused`] and reaches nobody. All other calls pass as they are: who consumes only waits longer while the
 /// broker is away.
 #[derive(Clone, Debug)]
@@ -69,6 +69,7 @@ impl Queue for BreakerQueue {
         };
         Self::tell(match answer {
             Ok(()) => permit.succeeded(),
+            Err(QueueError::Full { .. }) => None,
             Err(_) => permit.failed(|| self.clock.monotonic()),
         });
         answer

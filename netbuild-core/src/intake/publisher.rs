@@ -17,12 +17,13 @@ use crate::port::{Backlog, Clock, Effect, Event, Outbox, OutboxError, Queue, Que
 /// Times and bounds of a [`Publisher`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublisherConfig {
-    /// The most messages in one publish. Default 256.
+    /// The most messages in one publish, at least 1; 0 is taken as that. A queue that is too full for so many is asked with
+    /// fewer. Default 256.
     pub batch: usize,
     /// The most messages a second while a backlog is drained; `None`: as fast as the queue takes them. Default 2,000: the
     /// backlog of a long partition is gone within minutes, and a broker that has just come back is not knocked over.
     pub drain_rate: Option<NonZeroU32>,
-    /// The wait after a failure that did not open the breaker. Default 1 s.
+    /// The wait after a failure that did not open the breaker, at least 50 ms. Default 1 s.
     pub retry: Duration,
     /// How often to look for pending messages that nobody announced by [`Publisher::wake`]. Default 1 s.
     pub poll: Duration,
@@ -49,7 +50,8 @@ impl Default for PublisherConfig {
 ///
 /// # Through a partition
 /// Every publish goes through a [`Breaker`]. While that is open everything stays pending: the outbox is the secondary store.
-/// When it lets a probe through, that is the oldest message alone; after a success the backlog is drained in order, at
+/// A queue that is full is asked with half as many messages each time; that does not open the breaker, for the queue is there
+/// and says so. When the breaker lets a probe through, that is the oldest message alone; after a success the backlog is drained in order, at
 /// [`drain_rate`](PublisherConfig::drain_rate), with new events behind it, and past its end all goes at once again.
 ///
 /// # Several of them
@@ -69,6 +71,8 @@ pub struct Publisher {
 struct Progress {
     pace: Pace,
     counts: PublishCounts,
+    /// How many messages the next publish may have: fewer than configured while the queue has little room.
+    batch: usize,
 }
 
 /// What a publisher has done since it was made.
@@ -132,7 +136,8 @@ impl Publisher {
         config: PublisherConfig,
     ) -> Self {
         let queue = BreakerQueue::new(queue, breaker, clock.clone(), config.deadline);
-        let progress = Progress { pace: Pace::new(config.drain_rate), counts: PublishCounts::default() };
+        let (pace, counts) = (Pace::new(config.drain_rate), PublishCounts::default());
+        let progress = Progress { pace, counts, batch: config.batch.max(1) };
         Publisher { outbox, queue, clock, config, progress: Mutex::new(progress), woken: Notify::new() }
     }
 
@@ -155,9 +160,9 @@ impl Publisher {
     /// How it stands now.
     ///
     /// # Errors
-    /// [`OutboxError`] when the outbox cannot tell its backlog.
-    pub async fn status(&self) -> Result<PublisherStatus, OutboxError> {
-        let backlog = self.outbox.backlog().await?;
+    /// [`PublishError`] when the outbox cannot tell its backlog, or not in time.
+    pub async fn status(&self) -> Result<PublisherStatus, PublishError> {
+        let backlog = self.of_outbox(self.outbox.backlog()).await?;
         let oldest_age = backlog.oldest.map(|oldest| self.clock.now().since(oldest));
         let breaker = self.queue.breaker().state(self.clock.monotonic());
         let progress = self.progress();
@@ -211,7 +216,7 @@ impl Publisher {
     /// Sends one batch, or the oldest message alone where that is a probe.
     async fn publish_batch(&self) -> Result<u64, PublishError> {
         let max = match self.queue.breaker().state(self.clock.monotonic()) {
-            BreakerState::Closed => self.config.batch,
+            BreakerState::Closed => self.progress().batch,
             BreakerState::Open { .. } | BreakerState::HalfOpen => 1,
         };
         let batch = self.of_outbox(self.outbox.pending(0, max)).await?;
@@ -231,6 +236,7 @@ impl Publisher {
     /// Counts a batch; answers how long to wait before the next one.
     fn sent(&self, sent: u64) -> Duration {
         let mut progress = self.progress();
+        progress.batch = progress.batch.saturating_mul(2).min(self.config.batch.max(1));
         let draining = progress.pace.is_draining();
         progress.counts.published += sent;
         progress.counts.drained += if draining { sent } else { 0 };
@@ -250,6 +256,9 @@ impl Publisher {
             PublishError::Queue(queue) => {
                 progress.counts.failed += 1;
                 progress.counts.unknown += u64::from(queue.effect() == Effect::Unknown);
+                if matches!(queue, QueueError::Full { .. }) {
+                    progress.batch = (progress.batch / 2).max(1);
+                }
             }
             PublishError::Outbox(_) | PublishError::Deadline(_) => {}
         }
@@ -257,10 +266,11 @@ impl Publisher {
     }
 
     fn wait_after(&self, error: &PublishError) -> Duration {
-        match error {
-            PublishError::Queue(QueueError::Paused { retry_after }) => (*retry_after).max(SHORTEST_WAIT),
+        let wait = match error {
+            PublishError::Queue(QueueError::Paused { retry_after }) => *retry_after,
             _ => self.config.retry,
-        }
+        };
+        wait.max(SHORTEST_WAIT)
     }
 
     async fn tell_status(&self) {
@@ -275,5 +285,5 @@ impl Publisher {
     }
 }
 
-/// A breaker may say that a try is due now and refuse it all the same, because somebody else's probe is under way.
+/// However short the wait that is configured, or that a breaker names.
 const SHORTEST_WAIT: Duration = Duration::from_millis(50);

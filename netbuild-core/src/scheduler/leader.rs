@@ -151,7 +151,7 @@ impl Leader {
         compare.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.start_calls();
-            let due = sleep_until_due(self.engine.deadline(), self.door.deadline(), self.now());
+            let due = self.sleep_until_due();
             let woken = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => Woken::Shutdown,
@@ -189,7 +189,7 @@ impl Leader {
         figures::of_turn(self.engine.stats(), self.door.held(), self.door.gaps());
         let config = &self.caller.config;
         let room = self.engine.open_builds() + self.door.held() < config.max_open_builds;
-        let room = self.door.is_open(self.caller.ports.clock.now()) && room;
+        let room = self.door.is_open(self.caller.ports.clock.monotonic()) && room;
         self.open.send_if_modified(|open| std::mem::replace(open, room) != room);
         Ok(())
     }
@@ -203,7 +203,7 @@ impl Leader {
             }
             Woken::Request(request) => self.requested(request),
             Woken::News(News::Deliveries(deliveries)) => {
-                let now = self.now();
+                let now = self.monotonic();
                 self.door.take(deliveries, now);
             }
             Woken::News(News::Event(executor, ExecutorEvent::Observed(observed))) => {
@@ -280,7 +280,7 @@ impl Leader {
 
     /// Admits the messages whose turn it is: first into the ledger, then acked, then into the engine.
     async fn admit_ready(&mut self) -> Result<(), End> {
-        let now = self.now();
+        let now = self.monotonic();
         let (receipts, messages) = self.door.ready(now);
         if messages.is_empty() {
             return Ok(());
@@ -299,7 +299,7 @@ impl Leader {
 
     /// Gives back what waits for an earlier message beyond the bound.
     fn give_back_surplus(&mut self) {
-        let now = self.now();
+        let now = self.monotonic();
         let surplus = self.door.surplus(now);
         if !surplus.is_empty() {
             let (queue, deadline) = (self.caller.ports.queue.clone(), self.caller.config.call_deadline);
@@ -365,6 +365,23 @@ impl Leader {
         self.caller.ports.clock.now()
     }
 
+    fn monotonic(&self) -> Duration {
+        self.caller.ports.clock.monotonic()
+    }
+
+    /// Until the engine or the door has something to do by itself.
+    fn sleep_until_due(&self) -> impl Future<Output = ()> + use<> {
+        let engine = self.engine.deadline().map(|at| at.since(self.now()));
+        let door = self.door.deadline().map(|at| at.saturating_sub(self.monotonic()));
+        let wait = engine.into_iter().chain(door).min();
+        async move {
+            match wait {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
     /// The orderly end: nothing new starts, what is under way is finished and written. Attempts go on without us.
     async fn drain(&mut self) -> End {
         let executors: Vec<ExecutorName> = self.caller.ports.executors.keys().cloned().collect();
@@ -402,11 +419,4 @@ impl Leader {
 async fn forever(source: impl Future<Output = ()>) {
     source.await;
     std::future::pending().await
-}
-
-async fn sleep_until_due(engine: Option<Timestamp>, door: Option<Timestamp>, now: Timestamp) {
-    match engine.into_iter().chain(door).min() {
-        Some(due) => tokio::time::sleep(due.since(now)).await,
-        None => std::future::pending().await,
-    }
 }

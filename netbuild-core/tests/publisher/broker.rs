@@ -44,7 +44,12 @@ pub(crate) struct Broker {
 
 impl Broker {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
-        let queue = MemoryQueue::new(100_000, Duration::from_secs(30), clock);
+        Self::with_room(100_000, clock)
+    }
+
+    /// A broker that keeps so many messages at most.
+    pub(crate) fn with_room(limit: usize, clock: Arc<dyn Clock>) -> Arc<Self> {
+        let queue = MemoryQueue::new(limit, Duration::from_secs(30), clock);
         Arc::new(Broker { queue, way: Mutex::new(Way::Up), arrived: Mutex::default() })
     }
 

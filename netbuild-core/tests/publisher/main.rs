@@ -4,5 +4,7 @@
 
 mod broker;
 mod conform;
+mod full;
+mod hung_outbox;
 mod partition;
 mod side_by_side;
