@@ -60,7 +60,9 @@ impl Broker {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Broker::Nats { .. } => "a nats-server of its own behind a fault proxy",
-            Broker::StandIn(_) => "a stand-in in memory (a nats-server 2.10.23 or newer would be used)",
+            Broker::StandIn(_) => {
+                "a stand-in in memory; with nats-server 2.10.23 or newer in PATH (scripts/nats-server finds one) it is real"
+            }
         }
     }
 

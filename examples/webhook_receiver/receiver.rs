@@ -17,7 +17,8 @@ use netbuild_core::port::{Clock, Outbox};
 #[derive(Debug)]
 pub(crate) struct Receiver {
     hooks: BTreeMap<String, Hook>,
-    projects: BTreeMap<RepositoryId, ProjectSettings>,
+    /// Several projects, also of several accounts, may build one repository.
+    projects: BTreeMap<RepositoryId, Vec<ProjectSettings>>,
     outbox: Arc<dyn Outbox>,
     clock: Arc<dyn Clock>,
 }
@@ -32,8 +33,11 @@ impl Receiver {
         outbox: Arc<dyn Outbox>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let projects = projects.into_iter().map(|project| (project.repository.clone(), project)).collect();
-        Receiver { hooks, projects, outbox, clock }
+        let mut by_repository: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for project in projects {
+            by_repository.entry(project.repository.clone()).or_default().push(project);
+        }
+        Receiver { hooks, projects: by_repository, outbox, clock }
     }
 
     pub(crate) fn router(self) -> Router {
@@ -41,8 +45,8 @@ impl Receiver {
     }
 
     async fn record(&self, received: Received) -> Answer {
-        let project = received.repository().and_then(|repository| self.projects.get(repository));
-        let decision: Decision = received.decide(project, self.clock.now(), BuildId::generate);
+        let projects = received.repository().and_then(|repository| self.projects.get(repository));
+        let decision: Decision = received.decide(projects.into_iter().flatten(), self.clock.now(), BuildId::generate);
         // The Git host may forget the event once it has a 2xx, so that comes after the outbox. A 503 is delivered again.
         match self.outbox.record(&decision.events()).await {
             Ok(recorded) => {
@@ -50,6 +54,7 @@ impl Receiver {
                 let again = if again > 0 { " (recorded before)" } else { "" };
                 (status(decision.status()), format!("{}{again}", decision.to_string().trim_end()))
             }
+            Err(error) if error.is_refusal() => (StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
             Err(error) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
         }
     }
@@ -69,7 +74,7 @@ async fn webhook(State(receiver): State<Arc<Receiver>>, Path(id): Path<String>, 
 async fn receive(hook: &Hook, headers: &HeaderMap, body: Body) -> Result<Received, Refusal> {
     let mut bounded = hook.body(headers)?;
     let mut chunks = body.into_data_stream();
-    // A connection that breaks ends the body, which is then shorter than announced.
+    // A connection that breaks ends the body in the middle: its signature fits no more.
     while let Some(Ok(chunk)) = chunks.next().await {
         bounded.push(&chunk)?;
     }

@@ -19,6 +19,8 @@
 pub mod amqp;
 #[cfg(any(feature = "amqp", feature = "postgres", feature = "sqlite"))]
 mod answer;
+#[cfg(any(feature = "amqp", feature = "nats", feature = "postgres", feature = "sqlite"))]
+mod bounds;
 #[cfg(any(feature = "amqp", feature = "nats", feature = "postgres"))]
 mod connection;
 #[cfg(any(feature = "amqp", feature = "nats", feature = "postgres", feature = "sqlite"))]

@@ -50,6 +50,9 @@ impl MemoryQueue {
     }
 }
 
+/// The longest wait that counts, 30 years: beyond it sums of times leave their range.
+const LONGEST: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
 /// The shortest sleep before looking for a message that becomes visible: a manual clock may stand still meanwhile.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
 
@@ -76,7 +79,7 @@ impl Queue for MemoryQueue {
     }
 
     async fn receive(&self, max: usize, wait: Duration) -> Result<Vec<Delivery>, QueueError> {
-        let deadline = Instant::now() + wait;
+        let deadline = Instant::now() + wait.min(LONGEST);
         loop {
             let changed = self.changed.notified();
             let now = self.clock.monotonic();
@@ -88,7 +91,7 @@ impl Queue for MemoryQueue {
             if !deliveries.is_empty() || max == 0 || Instant::now() >= deadline {
                 return Ok(deliveries);
             }
-            let look_again = next.map(|at| Instant::now() + at.saturating_sub(now).max(SHORTEST_SLEEP));
+            let look_again = next.map(|at| Instant::now() + at.saturating_sub(now).clamp(SHORTEST_SLEEP, LONGEST));
             let until = look_again.map_or(deadline, |at| at.min(deadline));
             // Either way the next round looks and decides.
             let _ = timeout_at(until, changed).await;
@@ -101,7 +104,7 @@ impl Queue for MemoryQueue {
     }
 
     async fn nack(&self, receipts: &[Receipt], after: Duration) -> Result<(), QueueError> {
-        self.state().nack(receipts, self.clock.monotonic() + after);
+        self.state().nack(receipts, self.clock.monotonic().saturating_add(after));
         self.changed.notify_waiters();
         Ok(())
     }

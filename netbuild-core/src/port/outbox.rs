@@ -158,6 +158,17 @@ pub enum OutboxError {
 }
 
 impl OutboxError {
+    /// Whether the batch itself is refused, so that repeating it cannot help: tell its sender, and do not ask for it again.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            OutboxError::InvalidKey | OutboxError::TooLarge { .. } | OutboxError::BuildIdTaken(_) => true,
+            OutboxError::Full { .. }
+            | OutboxError::Unavailable(_)
+            | OutboxError::Unknown(_)
+            | OutboxError::Corrupt(_) => false,
+        }
+    }
+
     /// Whether the call may have had its effect.
     pub fn effect(&self) -> Effect {
         match self {

@@ -37,6 +37,7 @@ impl Handle {
         if let Some((setting, _)) = bounds.into_iter().find(|(_, bound)| *bound == 0) {
             return Err(AmqpError::TooSmall { setting });
         }
+        let options = options.bounded();
         let first = Arc::new(first_session(&address, &options).await?);
         let (current, sessions) = watch::channel(Some(first.clone()));
         let (state, states) = watch::channel(ConnectionState::Connected);

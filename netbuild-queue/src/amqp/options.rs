@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::bounds::bounded;
+
 /// Bounds and times of a queue. Plain data with defaults; programs that share a queue agree on its name and on
 /// `max_deliveries`, and may differ in the rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +45,16 @@ impl Default for AmqpOptions {
 const MAX_NAME: usize = 200;
 
 impl AmqpOptions {
+    /// The same, with times beyond every use taken as the longest that counts.
+    pub(super) fn bounded(self) -> Self {
+        AmqpOptions {
+            redelivery_after: bounded(self.redelivery_after),
+            call_deadline: bounded(self.call_deadline),
+            open_wait: bounded(self.open_wait),
+            ..self
+        }
+    }
+
     pub(super) fn has_plain_name(&self) -> bool {
         let name = &self.queue;
         (1..=MAX_NAME).contains(&name.len()) && !name.starts_with("amq.") && !name.contains(char::is_control)

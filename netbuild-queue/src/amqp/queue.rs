@@ -19,6 +19,7 @@ use super::letter;
 use super::options::AmqpOptions;
 use super::session::Session;
 use super::topology;
+use crate::bounds::bounded;
 use crate::connection::ConnectionState;
 
 /// Between two looks at whether what was given back is in the queue.
@@ -145,6 +146,7 @@ impl Queue for AmqpQueue {
 
     async fn nack(&self, receipts: &[Receipt], after: Duration) -> Result<(), QueueError> {
         let Some((session, tags)) = self.good(receipts) else { return Ok(()) };
+        let after = bounded(after);
         let given_back = {
             let holdings = &mut session.inbox.state().holdings;
             match after.is_zero() {

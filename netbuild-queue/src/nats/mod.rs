@@ -36,7 +36,8 @@
 //! order, and a connection that breaks cuts off its end: a connection that was lost is never used again, so nothing that it
 //! still held is sent behind what is repeated on the next one. In a cluster that changes the stream's leader in the middle of
 //! a batch, a message can be dropped and a later one stored; the caller is told so, publishes the batch again, and the
-//! dropped one comes behind. The same holds of messages that come again because they were not acked. The scheduler admits by
+//! dropped one comes behind. The same happens where the stream is full: one message is refused, somebody acks, and the one behind it finds room. And
+//! messages that come again because they were not acked come behind. The scheduler admits by
 //! [`Place`](netbuild_core::model::Place), which puts both right.
 //!
 //! A batch is not atomic. When some of it may be stored and not all, the error's effect is unknown: publish it again. A full

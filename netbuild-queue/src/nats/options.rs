@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::bounds::{at_least_one, bounded};
+
 /// Names, bounds and times of a queue. Plain data with defaults.
 ///
 /// What says how the stream and its consumer are made counts when they are made: of ones that are there, their own settings
@@ -59,6 +61,20 @@ impl Default for NatsOptions {
 const MAX_NAME: usize = 64;
 
 impl NatsOptions {
+    /// The same, with what is beyond every use taken as the nearest that is not.
+    pub(super) fn bounded(self) -> Self {
+        NatsOptions {
+            // A stream without a bound would take the disk.
+            queue_limit: self.queue_limit.max(1),
+            redelivery_after: bounded(self.redelivery_after),
+            max_deliveries: at_least_one(self.max_deliveries),
+            dedupe_window: bounded(self.dedupe_window),
+            call_deadline: bounded(self.call_deadline),
+            open_wait: bounded(self.open_wait),
+            ..self
+        }
+    }
+
     /// Whether the stream's name is one that a stream and a subject can have.
     pub(super) fn has_plain_name(&self) -> bool {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';

@@ -26,6 +26,7 @@ use super::publish::Item;
 use super::servers::{Connect, Servers};
 use super::session::failed;
 use super::setup::CONSUMER;
+use crate::bounds::bounded;
 use crate::connection::ConnectionState;
 
 /// Between two tries of a receive that waits.
@@ -79,6 +80,7 @@ impl NatsQueue {
         if !options.has_plain_name() {
             return Err(NatsError::Name(options.stream));
         }
+        let options = options.bounded();
         let connect: Connect = Arc::new(connect);
         let servers = Servers::parse(addresses, connect)?;
         let link = Link::open(servers, options.clone(), clock.clone()).await?;
@@ -138,7 +140,7 @@ impl Queue for NatsQueue {
     }
 
     async fn receive(&self, max: usize, wait: Duration) -> Result<Vec<Delivery>, QueueError> {
-        let until = Instant::now() + wait;
+        let until = Instant::now() + bounded(wait);
         if max == 0 {
             return Ok(Vec::new());
         }
@@ -174,7 +176,7 @@ impl Queue for NatsQueue {
 
     async fn nack(&self, receipts: &[Receipt], after: Duration) -> Result<(), QueueError> {
         let session = self.session()?;
-        let held = self.held_of(receipts);
+        let (after, held) = (bounded(after), self.held_of(receipts));
         let answers = held.into_iter().map(|(name, subject)| (name, nack(subject, after))).collect();
         let until = self.shared.clock.monotonic() + after + session.redelivery_after;
         for name in self.answer(&session, answers).await? {

@@ -135,7 +135,10 @@ pub(super) fn not_kept(row: &tokio_postgres::Row, options: &PostgresOptions) -> 
 /// Reads an address.
 pub(super) fn parse(address: &str) -> Result<Config, PostgresError> {
     // The parser's words may repeat the address, and a password in it.
-    address.parse().map_err(|_| PostgresError::Address)
+    let config: Config = address.parse().map_err(|_| PostgresError::Address)?;
+    // A password with an `@` that is not encoded: the parser took its tail for a host, which errors name.
+    let is_torn = |host: &Host| matches!(host, Host::Tcp(name) if name.contains('@'));
+    if config.get_hosts().iter().any(is_torn) { Err(PostgresError::Address) } else { Ok(config) }
 }
 
 #[cfg(test)]
@@ -146,7 +149,12 @@ mod tests {
     fn neither_an_address_nor_an_error_of_it_shows_the_password() {
         let config = parse("postgres://ci:canary@db.example:6432/builds?sslmode=require").unwrap();
         assert_eq!(server(&config), "db.example:6432/builds");
-        for bad in ["postgres://ci:canary@db.example:port/builds", "host=a password=canary nonsense=canary", "canary"] {
+        for bad in [
+            "postgres://ci:PG#CAN@canary@db.example:1/builds",
+            "postgres://ci:canary@db.example:port/builds",
+            "host=a password=canary nonsense=canary",
+            "canary",
+        ] {
             let error = parse(bad).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
         }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::bounds::{at_least_one, bounded};
+
 /// Bounds and times of a store. Plain data with defaults; stores that share a schema may differ in all but the schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostgresOptions {
@@ -27,7 +29,8 @@ pub struct PostgresOptions {
     /// needs to come back and publish again what it had not marked.
     pub dedupe_window: Duration,
     /// How long a call takes in all, a new connection and the wait for a free one included. The server gives up a statement
-    /// after four fifths of it, which is the better explained answer. Default 10 s.
+    /// after four fifths of it, which is the better explained answer. From 10 ms to a day; what is outside is taken as the
+    /// nearer of the two. Default 10 s.
     pub call_deadline: Duration,
     /// How long [`open`](super::PostgresStore::open) waits for a server that is not there yet. What a server refuses is
     /// refused at once. Default zero: not at all.
@@ -55,10 +58,30 @@ impl Default for PostgresOptions {
     }
 }
 
+/// The most that a bound can be.
+const MOST: u64 = i64::MAX as u64 / 4;
+/// The shortest and the longest deadline: PostgreSQL and the system count them in milliseconds, of which zero means none.
+const SHORTEST_DEADLINE: Duration = Duration::from_millis(10);
+const LONGEST_DEADLINE: Duration = Duration::from_secs(24 * 3600);
+
 /// The longest name of a schema: names of its parts fit into PostgreSQL's 63 bytes with it.
 const MAX_SCHEMA: usize = 40;
 
 impl PostgresOptions {
+    /// The same, with what is beyond every use taken as the nearest that is not.
+    pub(super) fn bounded(self) -> Self {
+        PostgresOptions {
+            // One more than each is counted in the database's largest integer.
+            outbox_limit: self.outbox_limit.min(MOST),
+            queue_limit: self.queue_limit.min(MOST),
+            redelivery_after: bounded(self.redelivery_after),
+            max_deliveries: at_least_one(self.max_deliveries),
+            call_deadline: self.call_deadline.clamp(SHORTEST_DEADLINE, LONGEST_DEADLINE),
+            open_wait: bounded(self.open_wait),
+            ..self
+        }
+    }
+
     /// Whether the schema's name needs no quotes anywhere.
     pub(super) fn has_plain_schema(&self) -> bool {
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';

@@ -65,6 +65,7 @@ impl PostgresStore {
         T::TlsConnect: Send,
         <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
     {
+        let options = options.bounded();
         if !options.has_plain_schema() {
             return Err(PostgresError::Schema(options.schema));
         }

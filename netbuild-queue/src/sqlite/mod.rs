@@ -51,7 +51,9 @@
 //!
 //! # Time
 //! What must outlive the process is kept by the wall clock: leases, visibility and dedupe times. A wall clock that is set
-//! back makes them longer, one that is set forward shorter; the fence and the ledger's dedupe keep both harmless.
+//! back makes them longer: what is unacked or leased waits for as long as it went back. One that is set forward makes them
+//! shorter: a second delivery is a duplicate, which the ledger absorbs; a lease that ends early is fenced; and event keys are
+//! forgotten early, so that an old webhook delivered again is a new event. Let the clock be slewed, not set, while it runs.
 //! Calls wait in real time for a thread, so paused tokio time and this store do not go together.
 //!
 //! # Bounds

@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use super::handle::Handle;
 use super::{dead_rows, queue_rows as rows};
+use crate::bounds::at_least_one;
 
 /// How often a waiting `receive` looks for what other processes published, and for what is due again.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -35,7 +36,7 @@ impl SqliteQueue {
         }
         let take = rows::Take {
             redelivery_after: self.handle.options.redelivery_after,
-            max_deliveries: self.handle.options.max_deliveries.unwrap_or(u32::MAX),
+            max_deliveries: at_least_one(self.handle.options.max_deliveries).unwrap_or(u32::MAX),
         };
         let (deliveries, buried) = self.handle.write(move |connection, now| take.take(connection, max, now)).await?;
         for (row, reason) in buried {
@@ -54,7 +55,7 @@ impl Queue for SqliteQueue {
             dedupe_window: (!window.is_zero()).then_some(window),
             durable: true,
             redelivery_after: self.handle.options.redelivery_after,
-            max_deliveries: self.handle.options.max_deliveries,
+            max_deliveries: at_least_one(self.handle.options.max_deliveries),
         }
     }
 

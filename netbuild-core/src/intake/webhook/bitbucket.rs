@@ -56,6 +56,9 @@ struct PullRequestEvent {
 #[derive(Deserialize)]
 struct PullRequestFields {
     id: u64,
+    /// Bodies of all events of pull requests have it. Bitbucket signs the body and not the name of the event, so this says
+    /// what the name alone would not prove.
+    state: Option<String>,
     source: Side,
 }
 
@@ -115,7 +118,11 @@ fn of_change(RefChange { old, new }: RefChange, url: &str) -> Change {
 
 fn pull_request(host: &GitHost, event: PullRequestEvent) -> Result<Payload, Refusal> {
     let id = repository(host, &event.repository)?;
-    let PullRequestFields { id: number, source: Side { branch, commit, repository: fork } } = event.pullrequest;
+    let PullRequestFields { id: number, state, source } = event.pullrequest;
+    if state.is_some_and(|state| state != "OPEN") {
+        return Ok(Payload::of(id, vec![Change::Nothing(Reason::PullRequestClosed)]));
+    }
+    let Side { branch, commit, repository: fork } = source;
     let Some(Commit { hash }) = commit else {
         return Ok(Payload::of(id, vec![Change::Nothing(Reason::NoCommits)]));
     };

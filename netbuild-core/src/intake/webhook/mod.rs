@@ -86,8 +86,8 @@
 //!   proof that is missing, there twice or made with SHA-1 is refused. Comparisons take the same time whatever differs,
 //!   and every secret is tried, so that secrets can rotate.
 //! - GitHub and Bitbucket sign the body and nothing else. The header that names the event can be changed by whoever has
-//!   a signed body; the body under another event's name is then no such event, or builds nothing. GitLab's token proves
-//!   the sender and not the body: whoever learns it can write any, so keep webhooks on `https`.
+//!   a signed body; the body under another event's name is then no such event, builds nothing, or asks for the head that its
+//!   open pull request has in any case, under that head's key. GitLab's token proves the sender and not the body: whoever learns it can write any, so keep webhooks on `https`.
 //! - Forms are refused with 415 (GitHub sends them when its webhook says `application/x-www-form-urlencoded`): one body
 //!   has one parser.
 //! - A secret is bound to a tenant by its [`HookScope`], and a tenant to a repository by [`ProjectSettings::repository`],

@@ -47,6 +47,7 @@ pub(crate) enum Fault {
     ForgetsOnReopen,
     ForgetsUnackedOnReopen,
     ForgetsAcksOnReopen,
+    RefusesLongTimes,
     MixesCallers,
     BuriesNothing,
     BuryAcks,
@@ -86,6 +87,7 @@ async fn every_queue_case_finds_its_defects() {
         ("an_acked_message_is_gone", &[IgnoresAcks]),
         ("a_nacked_message_is_handed_out_again", &[IgnoresNacks, CountsNoDeliveries]),
         ("a_nacked_message_waits_its_time", &[NacksAtOnce, NacksForEver]),
+        ("the_longest_times_are_taken", &[RefusesLongTimes, IgnoresNacks, NacksAtOnce]),
         ("receipts_that_are_not_good_are_ignored", &[RefusesRepeatedAcks, NackBringsBackTheAcked]),
         ("receive_ends_when_its_wait_is_over", &[WaitsForEver]),
         ("receive_waits_for_a_publish", &[NeverWaits]),
@@ -366,6 +368,7 @@ impl Queue for FaultyQueue {
         };
         match self.fault {
             Some(IgnoresNacks) => Ok(()),
+            Some(RefusesLongTimes) if after == Duration::MAX => Err(QueueError::Unavailable("too long".into())),
             Some(NacksAtOnce) => self.inner().nack(receipts, Duration::ZERO).await,
             Some(NacksForEver) => self.inner().nack(receipts, after * 100).await,
             Some(NackBringsBackTheAcked) if !acked.is_empty() => self.inner().publish(&acked).await,

@@ -17,6 +17,7 @@ pub(super) fn cases() -> Vec<Case<dyn Queue>> {
         an_acked_message_is_gone,
         a_nacked_message_is_handed_out_again,
         a_nacked_message_waits_its_time,
+        the_longest_times_are_taken,
         receipts_that_are_not_good_are_ignored,
         receive_ends_when_its_wait_is_over,
         receive_waits_for_a_publish,
@@ -110,6 +111,18 @@ async fn a_nacked_message_waits_its_time(subject: Queues<'_>) -> Result<(), Stop
     equal(receive_now(&queue).await?.len(), 0, "a nacked message is not handed out before its time")?;
     subject.pass(unit * 4).await;
     equal(builds(&receive(&queue, 1).await?), ids(&[1]), "after its time it is")
+}
+
+async fn the_longest_times_are_taken(subject: Queues<'_>) -> Result<(), Stop> {
+    let queue = subject.store();
+    queue.publish(&messages(1..=2)).await?;
+    let mut deliveries = queue.receive(1, Duration::MAX).await?;
+    deliveries.extend(queue.receive(1, Duration::MAX).await?);
+    equal(builds(&deliveries), ids(&[1, 2]), "a receive that would wait for ever ends when there is something")?;
+    queue.nack(&receipts(&deliveries[..1]), Duration::MAX).await?;
+    equal(receive_now(&queue).await?.len(), 0, "what was given back for ever does not come")?;
+    queue.ack(&receipts(&deliveries[1..])).await?;
+    equal(queue.depth().await?.unacked, 0, "and the others are as ever")
 }
 
 async fn receipts_that_are_not_good_are_ignored(subject: Queues<'_>) -> Result<(), Stop> {
