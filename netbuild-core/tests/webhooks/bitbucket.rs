@@ -76,7 +76,11 @@ fn pull_requests_build_previews_and_forks_are_untrusted_by_id() {
     renamed["pullrequest"]["source"]["repository"]["full_name"] = json!("team/renamed");
     let mut empty = payload("pullrequest");
     empty["pullrequest"]["source"]["commit"] = Value::Null;
+    // The name of the event is not signed: whoever has the signed body of a merge must not make a build of it.
+    let mut merged = payload("pullrequest");
+    merged["pullrequest"]["state"] = json!("MERGED");
     let cases = [
+        ("pullrequest:updated", merged, "nothing to build: the pull request was closed".to_owned()),
         ("pullrequest:updated", empty, "nothing to build: the pull request has no commits".to_owned()),
         ("pullrequest:created", payload("pullrequest"), format!("preview/1 trusted {own} refs/heads/feature")),
         ("pullrequest:updated", payload("pullrequest"), format!("preview/1 trusted {own} refs/heads/feature")),
