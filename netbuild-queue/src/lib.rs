@@ -17,7 +17,7 @@
 
 #[cfg(feature = "amqp")]
 pub mod amqp;
-#[cfg(any(feature = "amqp", feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod answer;
 #[cfg(any(feature = "amqp", feature = "nats", feature = "postgres", feature = "sqlite"))]
 mod bounds;

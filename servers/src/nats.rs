@@ -190,7 +190,7 @@ mod needs_nats {
         let folder = tempfile::tempdir().unwrap();
         let mut server = NatsServer::start(folder.path()).unwrap();
         let (addr, pid) = (server.addr(), server.pid().unwrap());
-        assert!(greets(addr));
+        while !greets(addr) {}
         server.freeze();
         assert!(!greets(addr));
         server.thaw();
@@ -198,6 +198,8 @@ mod needs_nats {
         server.kill();
         assert!(!greets(addr) && !Path::new(&format!("/proc/{pid}")).exists());
         server.start_again().unwrap();
-        assert!(greets(addr) && server.addr() == addr);
+        assert!(server.addr() == addr && server.pid() != Some(pid));
+        // On a busy machine a greeting may come late.
+        while !greets(addr) {}
     }
 }

@@ -121,7 +121,9 @@ impl Process {
 
     /// Stops all processes and says which were started, directly or not: what is stopped starts no more.
     fn stop(&self) -> Vec<Pid> {
-        let _ = pidfd_send_signal(&self.handle, Signal::STOP);
+        if pidfd_send_signal(&self.handle, Signal::STOP).is_ok() {
+            wait_until_stopped(self.pid);
+        }
         let mut stopped = Vec::new();
         loop {
             let new: Vec<Pid> = self.children().into_iter().filter(|child| !stopped.contains(child)).collect();
@@ -129,7 +131,9 @@ impl Process {
                 return stopped;
             }
             for child in new {
-                let _ = kill_process(child, Signal::STOP);
+                if kill_process(child, Signal::STOP).is_ok() {
+                    wait_until_stopped(child);
+                }
                 stopped.push(child);
             }
         }
@@ -164,6 +168,16 @@ pub(crate) fn pause() {
     thread::sleep(LOOK);
 }
 
+/// Waits until no thread of a process runs: a signal is on its way for a moment, and threads stop one after another.
+fn wait_until_stopped(pid: Pid) {
+    let runs = |task: io::Result<fs::DirEntry>| {
+        task.is_ok_and(|task| !matches!(state(&task.path()), None | Some('T' | 't' | 'Z' | 'X')))
+    };
+    while fs::read_dir(format!("/proc/{pid}/task")).is_ok_and(|mut tasks| tasks.any(runs)) {
+        pause();
+    }
+}
+
 /// The children of all threads of a process; none when it is gone.
 fn children_of(pid: Pid) -> Vec<Pid> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
@@ -175,7 +189,12 @@ fn children_of(pid: Pid) -> Vec<Pid> {
 
 /// Whether a process runs: it is there, and not dead and waited for by nobody.
 fn is_alive(pid: Pid) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    state(Path::new(&format!("/proc/{pid}"))).is_some_and(|state| !matches!(state, 'Z' | 'X'))
+}
+
+/// The letter of a process's or thread's state; none when it is gone.
+fn state(folder: &Path) -> Option<char> {
+    let stat = fs::read_to_string(folder.join("stat")).ok()?;
     // `pid (name) state …`, and the name may hold anything.
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+    stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next())
 }

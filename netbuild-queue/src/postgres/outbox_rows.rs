@@ -36,13 +36,15 @@ pub(super) const BACKLOG: &str = "SELECT last_seq - published_seq,
 /// The publisher's row. Whoever has its lock is the only one to give numbers, until the end of the transaction.
 const LOCK: &str = "SELECT last_seq, published_seq FROM outbox_publisher WHERE publisher = $1 FOR UPDATE";
 
-/// The events of accounts `$1` and keys `$2` that are known, of any publisher.
-const KNOWN: &str = "SELECT event.account, event.event_key, event.publisher, maker.epoch, event.seq, event.build_id
-    FROM unnest($1::text[], $2::bytea[]) AS batch (account, event_key)
-    JOIN outbox_event AS event USING (account, event_key)
-    JOIN outbox_publisher AS maker ON maker.publisher = event.publisher";
-
-const TAKEN: &str = "SELECT build_id FROM outbox_event WHERE build_id = ANY ($1::uuid[])";
+/// The events that are known, of any publisher: those of accounts `$1` and keys `$2`, and those with build ids `$3`. One
+/// statement, so that what another publisher commits meanwhile is seen as both or as neither.
+const KNOWN: &str = "WITH found AS (
+        SELECT event.* FROM unnest($1::text[], $2::bytea[]) AS batch (account, event_key)
+            JOIN outbox_event AS event USING (account, event_key)
+        UNION ALL
+        SELECT * FROM outbox_event WHERE build_id = ANY ($3::uuid[]))
+    SELECT found.account, found.event_key, found.publisher, maker.epoch, found.seq, found.build_id
+    FROM found JOIN outbox_publisher AS maker ON maker.publisher = found.publisher";
 
 const INSERT: &str = "INSERT INTO outbox_event (publisher, seq, account, event_key, build_id, recorded_at, build)
     SELECT $1, seq, account, event_key, build_id, now_ms(), build
@@ -95,9 +97,8 @@ impl Rows<'_> {
         let accounts: Vec<&str> = batch.iter().map(|event| event.build.account.as_str()).collect();
         let keys: Vec<&[u8]> = batch.iter().map(|event| event.key.0.as_bytes()).collect();
         let ids: Vec<Uuid> = batch.iter().map(|event| *event.build.id.as_uuid()).collect();
-        let (known, taken) = transaction.query_two((KNOWN, &[&accounts, &keys]), (TAKEN, &[&ids])).await?;
-        let mut known = known_events(&known)?;
-        let mut taken: BTreeSet<Uuid> = taken.iter().map(|row| row.get(0)).collect();
+        let mut known = known_events(&transaction.query(KNOWN, &[&accounts, &keys, &ids]).await?)?;
+        let mut taken: BTreeSet<Uuid> = known.values().map(|recorded| *recorded.build.as_uuid()).collect();
 
         let mut last = before.last;
         let mut fresh = Fresh::default();
