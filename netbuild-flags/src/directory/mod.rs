@@ -1,0 +1,1 @@
+//! All accounts and projects that flags could be asked for.

@@ -1,0 +1,1 @@
+//! Definitions of flagd, taken over.

@@ -1,0 +1,1 @@
+//! Who would move if definitions were changed.

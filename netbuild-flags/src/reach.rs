@@ -1,0 +1,1 @@
+//! For how many accounts and projects a flag is on.

@@ -1,0 +1,9 @@
+//! Percentages that change by themselves: a ramp by the time, steps by a guard.
+
+mod ramp;
+mod share;
+mod steps;
+
+pub use ramp::Ramp;
+pub use share::Share;
+pub use steps::Steps;

@@ -1,0 +1,5 @@
+//! Where definitions come from.
+
+mod port;
+
+pub use port::{Loaded, Source, SourceError};

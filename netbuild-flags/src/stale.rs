@@ -1,0 +1,1 @@
+//! Flags that have done their work.
