@@ -30,15 +30,12 @@ impl Evaluator {
         let Some(snapshot) = self.snapshot.load() else {
             return Decision { on: default, rule: Rule::NoSnapshot, version: 0 };
         };
-        if self.recorder.version() != snapshot.version() {
-            self.recorder.follow(snapshot);
-        }
-        let index = snapshot.index(flag);
-        let decision = snapshot.evaluate_at(index, subject, default);
-        if let Some(index) = index {
-            self.recorder.record(index, subject, decision.on);
-        }
-        decision
+        evaluate_over(snapshot, &mut self.recorder, flag, subject, default)
+    }
+
+    /// As [`evaluate`](Self::evaluate), over a snapshot that the caller holds.
+    pub(crate) fn evaluate_over(&mut self, snapshot: &Snapshot, flag: &FlagKey, subject: &Subject<'_>) -> Decision {
+        evaluate_over(snapshot, &mut self.recorder, flag, subject, false)
     }
 
     /// Whether a flag is on for a subject: as [`evaluate`](Self::evaluate).
@@ -50,4 +47,23 @@ impl Evaluator {
     pub fn snapshot(&mut self) -> Option<&Arc<Snapshot>> {
         self.snapshot.load().as_ref()
     }
+}
+
+#[inline]
+fn evaluate_over(
+    snapshot: &Snapshot,
+    recorder: &mut Recorder,
+    flag: &FlagKey,
+    subject: &Subject<'_>,
+    default: bool,
+) -> Decision {
+    if recorder.version() != snapshot.version() {
+        recorder.follow(snapshot);
+    }
+    let index = snapshot.index(flag);
+    let decision = snapshot.evaluate_at(index, subject, default);
+    if let Some(index) = index {
+        recorder.record(index, subject, decision.on);
+    }
+    decision
 }

@@ -79,6 +79,11 @@ impl Flags {
         self.0.current.load_full()
     }
 
+    /// The version of the snapshot in force; 0 before the first.
+    pub fn version(&self) -> u64 {
+        self.0.current.load().as_ref().map_or(0, |snapshot| snapshot.version())
+    }
+
     /// Whether a flag is on for a subject, and which rule decided; `default` when nobody knows.
     ///
     /// It is not counted, and costs more than with an [`Evaluator`], which a thread keeps.

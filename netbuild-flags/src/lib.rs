@@ -57,7 +57,7 @@ mod percentage;
 mod preview;
 mod reach;
 mod rfc3339;
-mod router;
+pub mod router;
 mod rule;
 pub mod schedule;
 mod snapshot;
