@@ -3,9 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "this is a test")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use netbuild_core::model::{AccountId, Build, ExecutorName, ProjectId, Timestamp};
+use netbuild_core::policy::Fifo;
 use netbuild_core::port::Router;
+use netbuild_core::testkit::VirtualRun;
 use netbuild_core::testkit::fixtures::build;
 use netbuild_flags::router::{AttributeLookup, FlagRouter, NoAttributes, RouteRules, preview_routes};
 use netbuild_flags::{
@@ -144,4 +147,30 @@ fn a_preview_tells_every_build_that_another_list_or_other_definitions_would_move
         preview.moves.iter().map(|(how, of)| (format!("{} {}", how.from, how.to), of.builds)).collect();
     let of = |name: &str| builds.iter().filter(|build| goes(&rules(), build).as_str() == name).count();
     assert_eq!(counts, [("docker k8s".to_owned(), of("docker")), ("vm k8s".to_owned(), of("vm"))]);
+}
+
+#[test]
+fn builds_that_wait_for_one_executor_go_to_another_as_soon_as_the_flag_says_so() {
+    let flags = Flags::new(Overrides::none());
+    flags.publish(definitions(Definition::default(), Definition::default()), None, Timestamp::EPOCH).unwrap();
+    let router = FlagRouter::new(flags.clone(), rules());
+    let minute = Duration::from_secs(60);
+    let mut run = VirtualRun::new(Fifo::new()).executor("docker", 1).executor("k8s", 1).router(router);
+    for n in 0..10 {
+        run.submit(Duration::ZERO, build(&format!("account-{}", n % 2), "site", n));
+    }
+    // Two have run on docker when one of the accounts moves; the third runs there already.
+    run.run_until(2 * minute);
+    let moved = Definition { accounts: [build("account-1", "site", 0).account].into(), ..Definition::default() };
+    flags.publish(definitions(Definition::default(), moved), None, Timestamp::EPOCH).unwrap();
+    run.run();
+    let attempts = run.attempts();
+    assert_eq!(attempts.len(), 10);
+    for attempt in attempts {
+        let is_moved = attempt.attempt.build.account.as_str() == "account-1" && attempt.started > 2 * minute;
+        assert_eq!(attempt.executor.as_str(), if is_moved { "k8s" } else { "docker" }, "{attempt:?}");
+    }
+    assert_eq!(attempts.iter().filter(|attempt| attempt.executor.as_str() == "k8s").count(), 4);
+    let last = attempts.iter().filter_map(|attempt| attempt.ended).max();
+    assert_eq!(last, Some(7 * minute), "both work at once, four builds each, from the third minute on");
 }
