@@ -6,16 +6,19 @@ use twox_hash::XxHash3_64;
 use crate::{FlagKey, Percentage};
 
 /// The hash of a text: XXH3, 64 bits, seed 0.
+#[inline]
 pub(crate) fn hash(text: &str) -> u64 {
     XxHash3_64::oneshot(text.as_bytes())
 }
 
 /// The hash of an account, which does not depend on any flag.
+#[inline]
 pub(crate) fn account_hash(account: &AccountId) -> u64 {
     hash(account.as_str())
 }
 
 /// The hash of a project. The account's hash is its seed, so equal names of two accounts are two projects.
+#[inline]
 pub(crate) fn project_hash(account: u64, project: &ProjectId) -> u64 {
     XxHash3_64::oneshot_with_seed(account, project.as_str().as_bytes())
 }
@@ -57,6 +60,7 @@ pub(crate) fn flag_seed(flag: &FlagKey, of: ShareOf) -> u64 {
 }
 
 /// Step 3 and 4.
+#[inline]
 pub(crate) fn bucket(flag: u64, id: u64) -> u16 {
     let wide = u128::from(mix(flag ^ id)) * u128::from(Percentage::STEPS);
     u16::try_from(wide >> 64).expect("a 64-bit fraction of 10,000 is below 10,000")

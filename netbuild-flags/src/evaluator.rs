@@ -26,6 +26,7 @@ impl Evaluator {
 
     /// Whether a flag is on for a subject, and which rule decided; `default` when nobody knows. It is counted, unless the
     /// flag is unknown.
+    #[inline]
     pub fn evaluate(&mut self, flag: &FlagKey, subject: &Subject<'_>, default: bool) -> Decision {
         let Some(snapshot) = self.snapshot.load() else {
             return Decision { on: default, rule: Rule::NoSnapshot, version: 0 };
@@ -39,6 +40,7 @@ impl Evaluator {
     }
 
     /// Whether a flag is on for a subject: as [`evaluate`](Self::evaluate).
+    #[inline]
     pub fn is_on(&mut self, flag: &FlagKey, subject: &Subject<'_>, default: bool) -> bool {
         self.evaluate(flag, subject, default).on
     }

@@ -52,6 +52,7 @@ impl FlagKey {
 }
 
 impl PartialEq for FlagKey {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
         self.hash == other.hash && (Arc::ptr_eq(&self.text, &other.text) || self.text == other.text)
     }
@@ -72,6 +73,7 @@ impl Ord for FlagKey {
 }
 
 impl Hash for FlagKey {
+    #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.hash);
     }
@@ -158,6 +160,7 @@ impl Hasher for Carried {
         }
     }
 
+    #[inline]
     fn write_u64(&mut self, hash: u64) {
         self.0 = hash;
     }

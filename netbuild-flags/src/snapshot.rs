@@ -21,6 +21,9 @@ pub const MAX_FLAGS: usize = 10_000;
 /// The most groups of one snapshot.
 pub const MAX_GROUPS: usize = 10_000;
 
+/// How many rules there are that a flag may have something to say by.
+const RULES: u32 = 10;
+
 /// Definitions at a time, ready to answer: immutable, so any number of threads may ask.
 ///
 /// # The cascade
@@ -47,11 +50,11 @@ pub struct Snapshot {
 #[derive(Debug)]
 struct Flag {
     key: FlagKey,
-    kill: bool,
+    /// The rules that have something to say for anybody, a bit each, the first the lowest.
+    active: u16,
     excluded_projects: Projects,
     excluded_accounts: Accounts,
     overridden: Option<bool>,
-    global: bool,
     accounts: Accounts,
     projects: Projects,
     groups: Vec<GroupIndex>,
@@ -72,7 +75,7 @@ impl Part {
     }
 
     fn holds(self, id: u64) -> bool {
-        self.percentage != Percentage::NONE && self.percentage.holds(bucket(self.seed, id))
+        self.percentage.holds(bucket(self.seed, id))
     }
 }
 
@@ -122,11 +125,13 @@ impl Snapshot {
     }
 
     /// Whether the flag is on for the subject, and which rule decided; `default` when there is no such flag.
+    #[inline]
     pub fn evaluate(&self, flag: &FlagKey, subject: &Subject<'_>, default: bool) -> Decision {
         self.evaluate_at(self.index(flag), subject, default)
     }
 
     /// Where a flag stands among [`flags`](Self::flags).
+    #[inline]
     pub(crate) fn index(&self, flag: &FlagKey) -> Option<usize> {
         self.by_key.get(flag).copied()
     }
@@ -136,11 +141,17 @@ impl Snapshot {
         self.flags.iter().map(|flag| &flag.key)
     }
 
+    #[inline]
     pub(crate) fn evaluate_at(&self, index: Option<usize>, subject: &Subject<'_>, default: bool) -> Decision {
         let (on, rule) = match index {
             Some(index) => {
-                let verdict = self.flags[index].verdicts(&self.groups, subject).next();
-                verdict.unwrap_or((false, Rule::Nothing))
+                let flag = &self.flags[index];
+                // Written out, so that the compiler sees which rule is which.
+                let verdict = |rule| flag.verdict(rule, &self.groups, subject);
+                let off = verdict(0).or_else(|| verdict(1)).or_else(|| verdict(2)).or_else(|| verdict(3));
+                let named = off.or_else(|| verdict(4)).or_else(|| verdict(5)).or_else(|| verdict(6));
+                let decided = named.or_else(|| verdict(7)).or_else(|| verdict(8)).or_else(|| verdict(9));
+                decided.unwrap_or((false, Rule::Nothing))
             }
             None => (default, Rule::UnknownFlag),
         };
@@ -150,8 +161,10 @@ impl Snapshot {
     /// The same as [`evaluate`](Self::evaluate), with the rules that lost against the one that decided.
     pub fn explain(&self, flag: &FlagKey, subject: &Subject<'_>, default: bool) -> Explanation {
         let decision = self.evaluate(flag, subject, default);
-        let lost = self.index(flag).into_iter().flat_map(|index| self.flags[index].verdicts(&self.groups, subject));
-        let lost = lost.skip(1).map(|(on, rule)| (on, self.words(rule))).collect();
+        let verdicts =
+            |index: usize| (0..RULES).filter_map(move |rule| self.flags[index].verdict(rule, &self.groups, subject));
+        let lost =
+            self.index(flag).into_iter().flat_map(verdicts).skip(1).map(|(on, rule)| (on, self.words(rule))).collect();
         Explanation { flag: flag.clone(), decision, rule: self.words(decision.rule), lost }
     }
 
@@ -191,59 +204,68 @@ impl Flag {
             let index = found.and_then(|index| u16::try_from(index).ok()).map(GroupIndex);
             index.ok_or_else(|| DefinitionError::UnknownGroup { flag: key.clone(), group: group.clone() })
         };
+        let accounts_share = Part::new(&definition.accounts_share, now, key, ShareOf::Accounts);
+        let projects_share = Part::new(&definition.projects_share, now, key, ShareOf::Projects);
+        let active = [
+            definition.kill,
+            !definition.excluded_projects.is_empty(),
+            !definition.excluded_accounts.is_empty(),
+            overridden.is_some(),
+            definition.global,
+            !definition.accounts.is_empty(),
+            !definition.projects.is_empty(),
+            !definition.groups.is_empty(),
+            accounts_share.percentage != Percentage::NONE,
+            projects_share.percentage != Percentage::NONE,
+        ];
         Ok(Flag {
             key: key.clone(),
-            kill: definition.kill,
+            active: active.iter().rev().fold(0, |bits, active| (bits << 1) | u16::from(*active)),
             excluded_projects: definition.excluded_projects.iter().collect(),
             excluded_accounts: definition.excluded_accounts.iter().collect(),
             overridden,
-            global: definition.global,
             accounts: definition.accounts.iter().collect(),
             projects: definition.projects.iter().collect(),
             groups: definition.groups.iter().map(index).collect::<Result<_, _>>()?,
-            accounts_share: Part::new(&definition.accounts_share, now, key, ShareOf::Accounts),
-            projects_share: Part::new(&definition.projects_share, now, key, ShareOf::Projects),
+            accounts_share,
+            projects_share,
         })
     }
 
-    /// What the rules say that have something to say, in their order. The first decides; an evaluation asks for no more.
-    fn verdicts<'f>(
-        &'f self,
-        groups: &'f [(GroupName, Predicate)],
-        subject: &'f Subject<'f>,
-    ) -> impl Iterator<Item = (bool, Rule)> + 'f {
-        let mut next = 0_usize;
-        std::iter::from_fn(move || {
-            loop {
-                let asked = next;
-                next += 1;
-                let says = match asked {
-                    0 => self.kill.then_some((false, Rule::KillSwitch)),
-                    1 => self.excluded_projects.holds(subject).then_some((false, Rule::ExcludedProject)),
-                    2 => self.excluded_accounts.holds(subject).then_some((false, Rule::ExcludedAccount)),
-                    3 => self.overridden.map(|on| (on, Rule::Override)),
-                    4 => self.global.then_some((true, Rule::Global)),
-                    5 => self.accounts.holds(subject).then_some((true, Rule::Account)),
-                    6 => self.projects.holds(subject).then_some((true, Rule::Project)),
-                    7 => {
-                        let of = |index: &&GroupIndex| groups[usize::from(index.0)].1.holds(subject);
-                        self.groups.iter().find(of).map(|index| (true, Rule::Group(*index)))
-                    }
-                    8 => {
-                        let within = self.accounts_share.holds(subject.account_hash);
-                        within.then_some((true, Rule::AccountsShare(self.accounts_share.percentage)))
-                    }
-                    9 => {
-                        let within = subject.project.is_some_and(|project| self.projects_share.holds(project.hash));
-                        within.then_some((true, Rule::ProjectsShare(self.projects_share.percentage)))
-                    }
-                    _ => return None,
-                };
-                if says.is_some() {
-                    return says;
-                }
+    /// What a rule says for the subject, by its number in the order; nothing, if it has nothing to say.
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "the number is known where it is called, and nothing is left of the match"
+    )]
+    fn verdict(&self, rule: u32, groups: &[(GroupName, Predicate)], subject: &Subject<'_>) -> Option<(bool, Rule)> {
+        if self.active & (1 << rule) == 0 {
+            return None;
+        }
+        let off = |says: bool, rule| says.then_some((false, rule));
+        let on = |says: bool, rule| says.then_some((true, rule));
+        match rule {
+            0 => Some((false, Rule::KillSwitch)),
+            1 => off(self.excluded_projects.holds(subject), Rule::ExcludedProject),
+            2 => off(self.excluded_accounts.holds(subject), Rule::ExcludedAccount),
+            3 => self.overridden.map(|on| (on, Rule::Override)),
+            4 => Some((true, Rule::Global)),
+            5 => on(self.accounts.holds(subject), Rule::Account),
+            6 => on(self.projects.holds(subject), Rule::Project),
+            7 => {
+                let of = |index: &&GroupIndex| groups[usize::from(index.0)].1.holds(subject);
+                self.groups.iter().find(of).map(|index| (true, Rule::Group(*index)))
             }
-        })
+            8 => {
+                let Part { percentage, .. } = self.accounts_share;
+                on(self.accounts_share.holds(subject.account_hash), Rule::AccountsShare(percentage))
+            }
+            _ => {
+                let Part { percentage, .. } = self.projects_share;
+                let holds = subject.project.is_some_and(|project| self.projects_share.holds(project.hash));
+                on(holds, Rule::ProjectsShare(percentage))
+            }
+        }
     }
 }
 

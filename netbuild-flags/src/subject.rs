@@ -26,11 +26,13 @@ pub(crate) struct SubjectProject<'a> {
 
 impl<'a> Subject<'a> {
     /// An account as such. Rules about projects do not concern it.
+    #[inline]
     pub fn account(account: &'a AccountId) -> Self {
         Subject { account, account_hash: account_hash(account), account_attributes: Attributes::NONE, project: None }
     }
 
     /// A project of an account.
+    #[inline]
     pub fn project(account: &'a AccountId, project: &'a ProjectId) -> Self {
         let subject = Subject::account(account);
         let hash = project_hash(subject.account_hash, project);
@@ -39,12 +41,14 @@ impl<'a> Subject<'a> {
 
     /// With what groups look at as `account.…`.
     #[must_use]
+    #[inline]
     pub fn with_account_attributes(self, attributes: &'a Attributes) -> Self {
         Subject { account_attributes: attributes, ..self }
     }
 
     /// With what groups look at as `project.…`; nothing for an account as such.
     #[must_use]
+    #[inline]
     pub fn with_project_attributes(self, attributes: &'a Attributes) -> Self {
         Subject { project: self.project.map(|project| SubjectProject { attributes, ..project }), ..self }
     }

@@ -8,31 +8,41 @@ pub(super) const KEPT: usize = 64;
 /// The accounts that came most often, with the count with which each was last offered. It has room for all from the
 /// start, so that an offer allocates nothing.
 #[derive(Debug)]
-pub(super) struct Busiest(Vec<(AccountId, u32)>);
+pub(super) struct Busiest {
+    /// The hashes and counts lie by themselves: an offer looks at all of them.
+    hashes: [u64; KEPT],
+    counts: [u32; KEPT],
+    accounts: Vec<AccountId>,
+}
 
 impl Busiest {
     pub(super) fn new() -> Self {
-        Busiest(Vec::with_capacity(KEPT))
+        Busiest { hashes: [0; KEPT], counts: [0; KEPT], accounts: Vec::with_capacity(KEPT) }
     }
 
     /// Takes an account that came `count` times, if it belongs to the busiest. Answers the count above which an offer
     /// is of use from now on.
-    pub(super) fn offer(&mut self, account: &AccountId, count: u32) -> u32 {
-        let least = self.0.iter().enumerate().min_by_key(|(_, (_, count))| *count).map(|(index, _)| index);
-        if let Some(known) = self.0.iter_mut().find(|(known, _)| known == account) {
-            known.1 = known.1.max(count);
-        } else if self.0.len() < KEPT {
-            self.0.push((account.clone(), count));
-        } else if let Some(least) = least
-            && self.0[least].1 < count
-        {
-            self.0[least] = (account.clone(), count);
+    pub(super) fn offer(&mut self, account: &AccountId, hash: u64, count: u32) -> u32 {
+        let kept = self.accounts.len();
+        let known = (0..kept).find(|place| self.hashes[*place] == hash && self.accounts[*place] == *account);
+        let least = |counts: &[u32; KEPT]| (0..KEPT).min_by_key(|place| counts[*place]).unwrap_or(0);
+        if let Some(place) = known {
+            self.counts[place] = self.counts[place].max(count);
+        } else if kept < KEPT {
+            self.accounts.push(account.clone());
+            (self.hashes[kept], self.counts[kept]) = (hash, count);
+        } else {
+            let least = least(&self.counts);
+            if self.counts[least] < count {
+                self.accounts[least] = account.clone();
+                (self.hashes[least], self.counts[least]) = (hash, count);
+            }
         }
-        if self.0.len() < KEPT { 0 } else { self.0.iter().map(|(_, count)| *count).min().unwrap_or(0) }
+        if self.accounts.len() < KEPT { 0 } else { self.counts[least(&self.counts)] }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &(AccountId, u32)> {
-        self.0.iter()
+    pub(super) fn accounts(&self) -> &[AccountId] {
+        &self.accounts
     }
 }
 
@@ -64,12 +74,14 @@ mod tests {
     fn the_busiest_stay() {
         let mut busiest = Busiest::new();
         for count in 1..=1_000 {
-            busiest.offer(&account(&format!("a{count}")), count);
+            // Equal hashes do not make two accounts one.
+            busiest.offer(&account(&format!("a{count}")), 7, count);
         }
-        let mut counts: Vec<u32> = busiest.iter().map(|(_, count)| *count).collect();
+        let mut counts = busiest.counts;
         counts.sort_unstable();
-        assert_eq!(counts, (937..=1_000).collect::<Vec<_>>());
-        assert_eq!(busiest.offer(&account("a1"), 1), 937);
-        assert_eq!(busiest.offer(&account("a937"), 2_000), 938);
+        assert_eq!(counts.to_vec(), (937..=1_000).collect::<Vec<_>>());
+        assert_eq!(busiest.offer(&account("a1"), 7, 1), 937);
+        assert_eq!(busiest.offer(&account("a937"), 7, 2_000), 938);
+        assert_eq!(busiest.accounts().len(), KEPT);
     }
 }

@@ -8,7 +8,7 @@ use netbuild_core::model::AccountId;
 
 use super::busiest::{Busiest, is_offered};
 use super::distinct::Distinct;
-use super::frequency::Frequency;
+use super::frequency::{Came, Frequency};
 use crate::FlagKey;
 use crate::bucket::{account_hash, hash};
 
@@ -16,8 +16,8 @@ use crate::bucket::{account_hash, hash};
 pub(super) struct Count {
     pub(super) key: FlagKey,
     salt: u64,
-    on: AtomicU64,
-    off: AtomicU64,
+    /// How often it was off, and on.
+    answers: [AtomicU64; 2],
     distinct: Distinct,
     busiest: Mutex<Busiest>,
     /// The count above which an offer to the busiest is of use.
@@ -29,8 +29,7 @@ impl Count {
         Count {
             key: key.clone(),
             salt: hash(key.as_str()),
-            on: AtomicU64::new(0),
-            off: AtomicU64::new(0),
+            answers: Default::default(),
             distinct: Distinct::new(),
             busiest: Mutex::new(Busiest::new()),
             floor: AtomicU32::new(0),
@@ -40,38 +39,45 @@ impl Count {
     /// Counts an evaluation. `frequency` is shared by the flags of this thread.
     #[inline]
     pub(super) fn add(&self, frequency: &Frequency, account: &AccountId, account_hash: u64, on: bool) {
-        raise(if on { &self.on } else { &self.off }, 1);
-        self.distinct.add(account_hash);
-        let count = frequency.add(self.salt ^ account_hash);
-        if is_offered(count) && count > self.floor.load(Ordering::Relaxed) {
-            self.offer(account, count);
+        raise(&self.answers[usize::from(on)], 1);
+        match frequency.add(self.salt ^ account_hash) {
+            Came::Again(count) if !is_offered(count) => {}
+            came => self.look_closer(frequency, account, account_hash, came),
         }
     }
 
     #[cold]
-    fn offer(&self, account: &AccountId, count: u32) {
+    fn look_closer(&self, frequency: &Frequency, account: &AccountId, account_hash: u64, came: Came) {
+        if came == Came::New {
+            self.distinct.add(account_hash);
+        }
+        let count = frequency.get(self.salt ^ account_hash);
+        if count <= self.floor.load(Ordering::Relaxed) {
+            return;
+        }
         // Who reads holds the lock for a moment. An evaluation does not wait for it: the next offer comes.
         if let Ok(mut busiest) = self.busiest.try_lock() {
-            self.floor.store(busiest.offer(account, count), Ordering::Relaxed);
+            self.floor.store(busiest.offer(account, account_hash, count), Ordering::Relaxed);
         }
     }
 
     /// Adds all that another counted, which was counted with `frequency`.
     pub(super) fn absorb(&self, other: &Count, frequency: &Frequency) {
-        raise(&self.on, other.on());
-        raise(&self.off, other.off());
+        raise(&self.answers[0], other.off());
+        raise(&self.answers[1], other.on());
         self.distinct.absorb(&other.distinct);
         for account in other.accounts() {
-            self.busiest.lock().unwrap_or_else(PoisonError::into_inner).offer(&account, other.of(&account, frequency));
+            let (hash, count) = (account_hash(&account), other.of(&account, frequency));
+            self.busiest.lock().unwrap_or_else(PoisonError::into_inner).offer(&account, hash, count);
         }
     }
 
     pub(super) fn on(&self) -> u64 {
-        self.on.load(Ordering::Relaxed)
+        self.answers[1].load(Ordering::Relaxed)
     }
 
     pub(super) fn off(&self) -> u64 {
-        self.off.load(Ordering::Relaxed)
+        self.answers[0].load(Ordering::Relaxed)
     }
 
     pub(super) fn distinct(&self) -> u64 {
@@ -80,8 +86,7 @@ impl Count {
 
     /// The accounts that may be the busiest.
     pub(super) fn accounts(&self) -> Vec<AccountId> {
-        let busiest = self.busiest.lock().unwrap_or_else(PoisonError::into_inner);
-        busiest.iter().map(|(account, _)| account.clone()).collect()
+        self.busiest.lock().unwrap_or_else(PoisonError::into_inner).accounts().to_vec()
     }
 
     /// How often it was evaluated for an account.
@@ -97,6 +102,6 @@ fn raise(counter: &AtomicU64, by: u64) {
 
 impl fmt::Debug for Count {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Count").field("key", &self.key).field("on", &self.on).field("off", &self.off).finish()
+        f.debug_struct("Count").field("key", &self.key).field("answers", &self.answers).finish()
     }
 }
