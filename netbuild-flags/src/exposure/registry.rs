@@ -102,7 +102,7 @@ impl Exposure {
     }
 
     /// Of how many threads it holds counts apart: those that count, those that ended since the last began to, and one for
-    /// all before. Each takes some 130 KiB and 6 KiB a flag.
+    /// all before. Each takes some 390 KiB, and 6 KiB a flag.
     pub fn sheets(&self) -> usize {
         let registry = self.registry();
         registry.sheets.len() + usize::from(registry.gone.is_some())

@@ -1,0 +1,2 @@
+//! Flags.
+fn main() {}
