@@ -1,5 +1,6 @@
 //! The customers of the example: accounts with a plan, each with three projects.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use netbuild_core::model::{AccountId, InvalidName, ProjectId};
@@ -32,12 +33,17 @@ fn customer(number: usize) -> Result<Customer, InvalidName> {
 
 /// What a host knows of its customers, for the router.
 #[derive(Debug)]
-pub struct KnownCustomers(pub Vec<Customer>);
+pub struct KnownCustomers(BTreeMap<AccountId, Arc<Attributes>>);
+
+impl KnownCustomers {
+    pub fn new(customers: &[Customer]) -> Self {
+        KnownCustomers(customers.iter().map(|known| (known.account.clone(), known.attributes.clone())).collect())
+    }
+}
 
 impl AttributeLookup for KnownCustomers {
     fn of_account(&self, account: &AccountId) -> Option<Arc<Attributes>> {
-        let known = self.0.iter().find(|customer| customer.account == *account)?;
-        Some(known.attributes.clone())
+        self.0.get(account).cloned()
     }
 
     fn of_project(&self, _account: &AccountId, _project: &ProjectId) -> Option<Arc<Attributes>> {
