@@ -54,15 +54,15 @@ mod key;
 pub mod open_feature;
 mod overrides;
 mod percentage;
-mod preview;
-mod reach;
+pub mod preview;
+pub mod reach;
 mod rfc3339;
 pub mod router;
 mod rule;
 pub mod schedule;
 mod snapshot;
 pub mod source;
-mod stale;
+pub mod stale;
 pub mod store;
 mod subject;
 

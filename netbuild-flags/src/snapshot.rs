@@ -136,6 +136,11 @@ impl Snapshot {
         self.by_key.get(flag).copied()
     }
 
+    /// What the process overrides a flag with.
+    pub(crate) fn overridden(&self, flag: &FlagKey) -> Option<bool> {
+        self.index(flag).and_then(|index| self.flags[index].overridden)
+    }
+
     /// The keys of its flags, in their order.
     pub fn flags(&self) -> impl ExactSizeIterator<Item = &FlagKey> {
         self.flags.iter().map(|flag| &flag.key)

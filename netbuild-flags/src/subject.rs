@@ -35,8 +35,8 @@ impl<'a> Subject<'a> {
     #[inline]
     pub fn project(account: &'a AccountId, project: &'a ProjectId) -> Self {
         let subject = Subject::account(account);
-        let hash = project_hash(subject.account_hash, project);
-        Subject { project: Some(SubjectProject { id: project, hash, attributes: Attributes::NONE }), ..subject }
+        let project = SubjectProject::new(subject.account_hash, project, Attributes::NONE);
+        Subject { project: Some(project), ..subject }
     }
 
     /// With what groups look at as `account.…`.
@@ -61,5 +61,12 @@ impl<'a> Subject<'a> {
     /// The project, if it is about one.
     pub fn project_id(&self) -> Option<&'a ProjectId> {
         self.project.map(|project| project.id)
+    }
+}
+
+impl<'a> SubjectProject<'a> {
+    /// A project of the account with this hash.
+    pub(crate) fn new(account_hash: u64, id: &'a ProjectId, attributes: &'a Attributes) -> Self {
+        SubjectProject { id, hash: project_hash(account_hash, id), attributes }
     }
 }

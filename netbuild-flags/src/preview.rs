@@ -1,1 +1,0 @@
-//! Who would move if definitions were changed.
