@@ -8,18 +8,18 @@ use netbuild_flags::router::AttributeLookup;
 use netbuild_flags::{Attributes, Value};
 
 /// The projects of every account.
-pub const PROJECTS: [&str; 3] = ["site", "docs", "shop"];
+pub(crate) const PROJECTS: [&str; 3] = ["site", "docs", "shop"];
 
 /// A customer.
 #[derive(Clone, Debug)]
-pub struct Customer {
-    pub account: AccountId,
-    pub projects: Vec<ProjectId>,
-    pub attributes: Arc<Attributes>,
+pub(crate) struct Customer {
+    pub(crate) account: AccountId,
+    pub(crate) projects: Vec<ProjectId>,
+    pub(crate) attributes: Arc<Attributes>,
 }
 
 /// So many customers, a tenth of them on the plan `team`. The first is `acme`.
-pub fn customers(count: usize) -> Result<Vec<Customer>, InvalidName> {
+pub(crate) fn customers(count: usize) -> Result<Vec<Customer>, InvalidName> {
     (0..count).map(customer).collect()
 }
 
@@ -33,10 +33,10 @@ fn customer(number: usize) -> Result<Customer, InvalidName> {
 
 /// What a host knows of its customers, for the router.
 #[derive(Debug)]
-pub struct KnownCustomers(BTreeMap<AccountId, Arc<Attributes>>);
+pub(crate) struct KnownCustomers(BTreeMap<AccountId, Arc<Attributes>>);
 
 impl KnownCustomers {
-    pub fn new(customers: &[Customer]) -> Self {
+    pub(crate) fn new(customers: &[Customer]) -> Self {
         KnownCustomers(customers.iter().map(|known| (known.account.clone(), known.attributes.clone())).collect())
     }
 }

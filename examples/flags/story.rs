@@ -24,7 +24,7 @@ use crate::customers::{Customer, KnownCustomers, customers};
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// A thousand customers, a store of flags, and the process that asks them.
-pub struct Story {
+pub(crate) struct Story {
     customers: Vec<Customer>,
     directory: MemoryDirectory,
     flag: FlagKey,
@@ -38,7 +38,7 @@ pub struct Story {
 
 impl Story {
     /// Defines the flags, from the text of a file.
-    pub async fn begin(accounts: usize) -> Result<Self> {
+    pub(crate) async fn begin(accounts: usize) -> Result<Self> {
         tell("Define: a file says who is in");
         let text = include_str!("definitions.toml");
         text.lines().filter(|line| !line.starts_with('#')).for_each(|line| eprintln!("    {line}"));
@@ -89,7 +89,7 @@ impl Story {
     }
 
     /// Why some customers are in and others not.
-    pub fn explain(&mut self) -> Result<()> {
+    pub(crate) fn explain(&mut self) -> Result<()> {
         tell("Explain: why it is on or off, and what else would have had something to say");
         let snapshot = self.snapshot()?;
         for number in [0, 1, 2] {
@@ -101,7 +101,7 @@ impl Story {
     }
 
     /// For how many it is on.
-    pub async fn reach(&self) -> Result<u64> {
+    pub(crate) async fn reach(&self) -> Result<u64> {
         tell("Reach: for how many it is on, by rule");
         let reach = reach(&*self.snapshot()?, &self.flag, &self.directory, |_| ()).await?;
         indent(&reach);
@@ -109,7 +109,7 @@ impl Story {
     }
 
     /// Looks who would move if the share were raised, and raises it.
-    pub async fn preview_and_raise(&mut self) -> Result<(u64, u64)> {
+    pub(crate) async fn preview_and_raise(&mut self) -> Result<(u64, u64)> {
         tell("Preview: who would move if the share went from 5% to 25%");
         let before = self.snapshot()?;
         let quarter = Share::Fixed(Percentage::try_from(25.0)?);
@@ -124,13 +124,13 @@ impl Story {
     }
 
     /// How many are out that were in.
-    pub fn moved_out(&self) -> Result<u64> {
+    pub(crate) fn moved_out(&self) -> Result<u64> {
         let are_in = self.are_in()?;
         Ok(self.were_in.iter().zip(are_in).filter(|(was, is)| **was && !is).count() as u64)
     }
 
     /// Moves everybody in over two seconds; each customer at the moment that was told beforehand.
-    pub async fn ramp(&mut self) -> Result<u64> {
+    pub(crate) async fn ramp(&mut self) -> Result<u64> {
         tell("Ramp: from 25% to 100% within two seconds");
         let start = self.clock.now();
         let end = start + Duration::from_secs(2);
@@ -166,13 +166,14 @@ impl Story {
     }
 
     /// Sends builds where the flag says, pulls the kill switch, and sends them again.
-    pub async fn route_and_kill(&mut self) -> Result<u64> {
+    pub(crate) async fn route_and_kill(&mut self) -> Result<u64> {
         tell("Route: where builds go, and where they go once the kill switch is pulled");
         let rules = RouteRules::new(ExecutorName::new("docker")?).with(self.flag.clone(), ExecutorName::new("k8s")?);
         let known = Arc::new(KnownCustomers::new(&self.customers));
         let router = FlagRouter::new(self.flags.clone(), rules).with_attributes(known);
         let now = self.clock.now();
-        let builds = self.customers.iter().take(100).map(|customer| build(customer, now)).collect::<Result<Vec<_>>>()?;
+        let builds =
+            self.customers.iter().take(100).map(|customer| build(customer, now)).collect::<Result<Vec<_>>>()?;
         let in_pods = || builds.iter().filter(|build| router.route(build, &[]).executor.as_str() == "k8s").count();
         let route = router.route(&builds[1], &[]);
         eprintln!("    a build of {} goes to {}: {:?}, {}", builds[1].account, route.executor, route.flag, route.rule);
@@ -184,7 +185,7 @@ impl Story {
     }
 
     /// Who changed what, and how often the flag was asked for.
-    pub async fn look_back(&self) -> Result<()> {
+    pub(crate) async fn look_back(&self) -> Result<()> {
         tell("Look back: who changed what, and how often it was evaluated");
         for revision in self.store.history(Some(&self.flag), None, 10).await?.iter().rev() {
             eprintln!("    revision {} by {}: {}", revision.number, revision.who, revision.why);
