@@ -48,7 +48,12 @@ async fn every_rule_has_its_count() {
     ]);
     assert_eq!(by_rule(&reach.accounts), accounts);
     assert_eq!(by_rule(&reach.projects), projects);
-    let said = "4 of 14 (1 off: account excluded, 1 on: account, 3 on: group teams, 9 off: no rule says on)";
+    let said = "\
+on for 4 of 14
+    1 off: account excluded
+    1 on: account
+    3 on: group teams
+    9 off: no rule says on";
     assert_eq!(reach.accounts.to_string(), said);
 }
 

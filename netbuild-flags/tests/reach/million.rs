@@ -1,7 +1,6 @@
 //! A million accounts with three million projects, in seconds. `NETBUILD_SOAK=1` runs it at this size, otherwise at a
 //! hundredth.
 
-use std::io::{Write, stderr};
 use std::time::Duration;
 
 use netbuild_core::port::{Clock, SystemClock};
@@ -33,7 +32,7 @@ pub(crate) async fn count(name: &str, directory: &dyn Directory) {
     let mut pages = 0_u32;
     let reach = reach(&snapshot, &flag(), directory, |_| pages += 1).await.unwrap();
     let took = clock.now().since(begun);
-    writeln!(stderr(), "{name}: {took:?}, {pages} pages\n{reach}").unwrap();
+    eprintln!("{name}: {took:?}, {pages} pages\n{reach}");
     assert_eq!(reach.accounts.of, accounts);
     assert!(reach.projects.of >= accounts * 299 / 100, "{}", reach.projects.of);
     assert!(took < Duration::from_secs(60), "{took:?}");
