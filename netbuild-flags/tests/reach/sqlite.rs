@@ -101,22 +101,6 @@ async fn a_host_that_makes_no_views_gives_its_own_queries() {
 }
 
 #[tokio::test]
-async fn pages_are_found_by_the_index_of_the_host() {
-    let host = Host::with_customers(8);
-    let views = [
-        "SELECT account, attributes FROM (SELECT account, attributes FROM flag_accounts) AS of_host WHERE account > 'a' \
-         ORDER BY account LIMIT 5",
-        "SELECT account, project FROM (SELECT account, project, attributes FROM flag_projects) AS of_host \
-         WHERE account <= 'b' AND account > 'a'",
-    ];
-    for view in views {
-        let plan = format!("EXPLAIN QUERY PLAN {view}");
-        let plan: String = host.connection.query_row(&plan, [], |row| row.get(3)).unwrap();
-        assert!(plan.starts_with("SEARCH") && plan.contains("PRIMARY KEY"), "{plan}");
-    }
-}
-
-#[tokio::test]
 async fn a_host_without_the_views_is_told_of_it() {
     let error = Host::new("").refusal().await;
     assert!(error.to_string().contains("no such table: flag_accounts"), "{error}");
