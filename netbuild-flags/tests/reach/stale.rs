@@ -100,6 +100,15 @@ fn flags_that_nobody_asks_for_are_stale_as_far_as_was_counted() {
 }
 
 #[test]
+fn a_flag_on_its_way_is_not_stale_even_if_nobody_asks_for_it() {
+    let usage = Usage { changed_at: &BTreeMap::from([(flag(), day(10))]), exposure: &[], counted_since: day(0) };
+    for share in [ramp(Percentage::ALL, 150), steps(0)] {
+        let moving = snapshot(Definition { accounts_share: share, ..Definition::default() });
+        assert_eq!(stale(&moving, &usage, day(100), LONG), []);
+    }
+}
+
+#[test]
 fn what_was_never_known_to_change_is_not_known_to_be_on_for_long() {
     let global = snapshot(Definition { global: true, ..Definition::default() });
     let exposure = [evaluated(Some(day(100)), 1)];
