@@ -133,20 +133,31 @@ impl Reached {
     }
 }
 
+/// With what decided, a line for each rule:
+///
+/// ```text
+/// pods (snapshot e4f79f00b539085f)
+///   accounts: on for 3234 of 10000
+///     2500 on: group teams
+///     734 on: 10% of accounts
+///     6766 off: no rule says on
+/// ```
 impl fmt::Display for Reach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (snapshot {:016x})", self.flag, self.version)?;
-        write!(f, "\n  on for {} accounts", self.accounts)?;
-        write!(f, "\n  on for {} projects", self.projects)
+        write!(f, "\n  accounts: {}\n  projects: {}", self.accounts, self.projects)
     }
 }
 
 impl fmt::Display for Reached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {}", self.on, self.of)?;
-        for (index, DecidedBy { rule, on, count }) in self.by_rule.iter().enumerate() {
-            write!(f, "{}{count} {}: {rule}", if index == 0 { " (" } else { ", " }, if *on { "on" } else { "off" })?;
-        }
-        f.write_str(if self.by_rule.is_empty() { "" } else { ")" })
+        write!(f, "on for {} of {}", self.on, self.of)?;
+        self.by_rule.iter().try_for_each(|by| write!(f, "\n    {by}"))
+    }
+}
+
+impl fmt::Display for DecidedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.count, if self.on { "on" } else { "off" }, self.rule)
     }
 }

@@ -91,3 +91,27 @@ fn read_page(
     }
     Ok(page.into_accounts())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_found_by_the_index_of_the_host() {
+        let connection = Connection::open_in_memory().unwrap();
+        let schema = "
+            CREATE TABLE customers (name TEXT PRIMARY KEY, plan TEXT) WITHOUT ROWID;
+            CREATE TABLE sites (customer TEXT, name TEXT, PRIMARY KEY (customer, name)) WITHOUT ROWID;
+            CREATE VIEW flag_accounts AS SELECT name AS account, json_object('plan', plan) AS attributes FROM customers;
+            CREATE VIEW flag_projects AS SELECT customer AS account, name AS project, NULL AS attributes FROM sites;";
+        connection.execute_batch(schema).unwrap();
+        let statements = Statements::new(&DirectoryQueries::default(), '?', "");
+        let after = AccountId::new("acme").unwrap();
+        for statement in [statements.accounts(Some(&after)), statements.projects(Some(&after))] {
+            let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
+            let steps = plan.query_map(params![10, "acme"], |row| row.get(3)).unwrap();
+            let steps: Vec<String> = steps.collect::<Result<_, _>>().unwrap();
+            assert!(steps.len() == 1 && steps[0].starts_with("SEARCH"), "{statement}: {steps:?}");
+        }
+    }
+}
