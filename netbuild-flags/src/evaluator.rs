@@ -30,15 +30,19 @@ impl Evaluator {
         let Some(snapshot) = self.snapshot.load() else {
             return Decision { on: default, rule: Rule::NoSnapshot, version: 0 };
         };
-        if self.recorder.version() != snapshot.version() {
-            self.recorder.follow(snapshot);
-        }
-        let index = snapshot.index(flag);
-        let decision = snapshot.evaluate_at(index, subject, default);
-        if let Some(index) = index {
-            self.recorder.record(index, subject, decision.on);
-        }
-        decision
+        answer(&mut self.recorder, snapshot, flag, subject, default)
+    }
+
+    /// The same by a snapshot that was in force a moment ago, for who needs more of it than the answer.
+    #[cfg(feature = "open-feature")]
+    pub(crate) fn evaluate_in(
+        &mut self,
+        snapshot: &Snapshot,
+        flag: &FlagKey,
+        subject: &Subject<'_>,
+        default: bool,
+    ) -> Decision {
+        answer(&mut self.recorder, snapshot, flag, subject, default)
     }
 
     /// Whether a flag is on for a subject: as [`evaluate`](Self::evaluate).
@@ -50,4 +54,22 @@ impl Evaluator {
     pub fn snapshot(&mut self) -> Option<&Arc<Snapshot>> {
         self.snapshot.load().as_ref()
     }
+}
+
+fn answer(
+    recorder: &mut Recorder,
+    snapshot: &Snapshot,
+    flag: &FlagKey,
+    subject: &Subject<'_>,
+    default: bool,
+) -> Decision {
+    if recorder.version() != snapshot.version() {
+        recorder.follow(snapshot);
+    }
+    let index = snapshot.index(flag);
+    let decision = snapshot.evaluate_at(index, subject, default);
+    if let Some(index) = index {
+        recorder.record(index, subject, decision.on);
+    }
+    decision
 }
