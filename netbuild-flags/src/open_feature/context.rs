@@ -29,9 +29,7 @@ impl Asked {
         };
         let account = AccountId::new(account).map_err(|error| invalid("account", &error))?;
         let project = match context.custom_fields.get("project") {
-            Some(field) => {
-                Some(ProjectId::new(text("project", field)?).map_err(|error| invalid("project", &error))?)
-            }
+            Some(field) => Some(ProjectId::new(text("project", field)?).map_err(|error| invalid("project", &error))?),
             None => None,
         };
         let attributes = |owner: &'static str| {

@@ -141,19 +141,11 @@ impl FeatureProvider for Provider {
         self.resolve(flag, context)
     }
 
-    async fn resolve_int_value(
-        &self,
-        flag: &str,
-        _: &EvaluationContext,
-    ) -> EvaluationResult<ResolutionDetails<i64>> {
+    async fn resolve_int_value(&self, flag: &str, _: &EvaluationContext) -> EvaluationResult<ResolutionDetails<i64>> {
         self.mismatch(flag, "an integer")
     }
 
-    async fn resolve_float_value(
-        &self,
-        flag: &str,
-        _: &EvaluationContext,
-    ) -> EvaluationResult<ResolutionDetails<f64>> {
+    async fn resolve_float_value(&self, flag: &str, _: &EvaluationContext) -> EvaluationResult<ResolutionDetails<f64>> {
         self.mismatch(flag, "a float")
     }
 
