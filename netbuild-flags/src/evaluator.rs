@@ -31,12 +31,18 @@ impl Evaluator {
         let Some(snapshot) = self.snapshot.load() else {
             return Decision { on: default, rule: Rule::NoSnapshot, version: 0 };
         };
-        evaluate_over(snapshot, &mut self.recorder, flag, subject, default)
+        answer(snapshot, &mut self.recorder, flag, subject, default)
     }
 
-    /// As [`evaluate`](Self::evaluate), over a snapshot that the caller holds.
-    pub(crate) fn evaluate_over(&mut self, snapshot: &Snapshot, flag: &FlagKey, subject: &Subject<'_>) -> Decision {
-        evaluate_over(snapshot, &mut self.recorder, flag, subject, false)
+    /// The same by a snapshot that was in force a moment ago, for who needs more of it than the answer.
+    pub(crate) fn evaluate_in(
+        &mut self,
+        snapshot: &Snapshot,
+        flag: &FlagKey,
+        subject: &Subject<'_>,
+        default: bool,
+    ) -> Decision {
+        answer(snapshot, &mut self.recorder, flag, subject, default)
     }
 
     /// Whether a flag is on for a subject: as [`evaluate`](Self::evaluate).
@@ -52,7 +58,7 @@ impl Evaluator {
 }
 
 #[inline]
-fn evaluate_over(
+fn answer(
     snapshot: &Snapshot,
     recorder: &mut Recorder,
     flag: &FlagKey,

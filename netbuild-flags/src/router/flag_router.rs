@@ -93,7 +93,7 @@ impl Router for FlagRouter {
         let snapshot = evaluator.snapshot().cloned();
         let rules = &self.rules.load().rules;
         rules.route_by(snapshot.as_deref(), build, &*self.attributes, avoid, |snapshot, flag, subject| {
-            evaluator.evaluate_over(snapshot, flag, subject)
+            evaluator.evaluate_in(snapshot, flag, subject, false)
         })
     }
 }
