@@ -19,6 +19,7 @@ mod cascade;
 mod condition;
 mod error;
 mod import;
+mod outcome;
 mod reader;
 
 pub use error::{ImportError, Refused};

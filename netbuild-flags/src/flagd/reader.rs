@@ -1,4 +1,4 @@
-//! flagd's targeting, which is JsonLogic, as conditions.
+//! The conditions of flagd's targeting, which is JsonLogic.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,6 @@ use netbuild_core::model::{AccountId, ProjectId};
 use semver::Version;
 use serde_json::{Map, Value as Json};
 
-use super::cascade::Choices;
 use super::condition::Condition;
 use super::error::{Problem, below};
 use crate::ValueType;
@@ -36,68 +35,8 @@ enum About {
 }
 
 impl<'d> Reader<'d> {
-    /// Adds what decides where all of `given` hold.
-    pub(super) fn outcome(
-        &mut self,
-        json: &Json,
-        at: &str,
-        depth: usize,
-        given: &[Condition],
-        list: &mut Choices,
-    ) -> Result<(), Problem> {
-        self.step(at, depth)?;
-        let decided = |on| (Condition::all(given.to_vec()), on);
-        match json {
-            Json::Null => list.choices.push(decided(self.default)),
-            Json::String(name) => list.choices.push(decided(self.variant(name, at)?)),
-            Json::Bool(yes) => list.choices.push(decided(self.variant(&yes.to_string(), at)?)),
-            Json::Object(object) if object.is_empty() => list.choices.push(decided(self.default)),
-            Json::Object(_) => {
-                let (operator, arguments, at) = operation(json, at)?;
-                match operator {
-                    "$ref" => {
-                        let (to, at) = self.evaluator(arguments, &at)?;
-                        return self.outcome(to, &at, depth + 1, given, list);
-                    }
-                    "if" | "?:" => return self.branches(arguments, &at, depth, given, list),
-                    "==" | "===" | "!=" | "!==" | "<" | "<=" | ">" | ">=" | "in" | "!" | "!!" => {}
-                    "fractional" | "fractionalEvaluation" => return Err(fractional(at)),
-                    _ => return Err(Problem::new(at, format!("`{operator}` is no outcome; put it into an `if`"))),
-                }
-                let (yes, no) = (self.variant("true", &at)?, self.variant("false", &at)?);
-                let condition = self.condition(json, &at, depth + 1)?;
-                list.choices.push((Condition::all([given, &[condition]].concat()), yes));
-                list.choices.push(decided(no));
-            }
-            _ => return Err(Problem::new(at, "an outcome is the name of a variant")),
-        }
-        Ok(())
-    }
-
-    fn branches(
-        &mut self,
-        arguments: &Json,
-        at: &str,
-        depth: usize,
-        given: &[Condition],
-        list: &mut Choices,
-    ) -> Result<(), Problem> {
-        let Json::Array(parts) = arguments else { return Err(Problem::new(at, "`if` has a list of arguments")) };
-        for (index, pair) in parts.chunks(2).enumerate() {
-            let at_of = |offset: usize| below(at, 2 * index + offset);
-            if let [condition, then] = pair {
-                let condition = self.condition(condition, &at_of(0), depth + 1)?;
-                let given = [given, &[condition]].concat();
-                self.outcome(then, &at_of(1), depth + 1, &given, list)?;
-            } else {
-                return self.outcome(&pair[0], &at_of(0), depth + 1, given, list);
-            }
-        }
-        list.choices.push((Condition::all(given.to_vec()), self.default));
-        Ok(())
-    }
-
-    fn condition(&mut self, json: &Json, at: &str, depth: usize) -> Result<Condition, Problem> {
+    /// Reads a condition.
+    pub(super) fn condition(&mut self, json: &Json, at: &str, depth: usize) -> Result<Condition, Problem> {
         self.step(at, depth)?;
         if let Json::Bool(holds) = json {
             return Ok(Condition::Always(*holds));
@@ -289,18 +228,14 @@ impl<'d> Reader<'d> {
         }
     }
 
-    fn evaluator(&self, name: &Json, at: &str) -> Result<(&'d Json, String), Problem> {
+    pub(super) fn evaluator(&self, name: &Json, at: &str) -> Result<(&'d Json, String), Problem> {
         let name = name.as_str().unwrap_or_default();
         let found = self.evaluators.and_then(|evaluators| evaluators.get(name));
         let at_found = below("/$evaluators", name);
         found.map(|found| (found, at_found)).ok_or_else(|| Problem::new(at, format!("there is no evaluator {name:?}")))
     }
 
-    fn variant(&self, name: &str, at: &str) -> Result<bool, Problem> {
-        self.variants.get(name).copied().ok_or_else(|| Problem::new(at, format!("there is no variant {name:?}")))
-    }
-
-    fn step(&mut self, at: &str, depth: usize) -> Result<(), Problem> {
+    pub(super) fn step(&mut self, at: &str, depth: usize) -> Result<(), Problem> {
         self.places += 1;
         if depth > MAX_DEPTH || self.places > MAX_PLACES {
             let reason = format!("nested deeper than {MAX_DEPTH}, or of more than {MAX_PLACES} places");
@@ -311,7 +246,7 @@ impl<'d> Reader<'d> {
 }
 
 /// The one operator of an object, its arguments, and where they are.
-fn operation<'j>(json: &'j Json, at: &str) -> Result<(&'j str, &'j Json, String), Problem> {
+pub(super) fn operation<'j>(json: &'j Json, at: &str) -> Result<(&'j str, &'j Json, String), Problem> {
     let mut entries = json.as_object().into_iter().flatten();
     match (entries.next(), entries.next()) {
         (Some((operator, arguments)), None) => Ok((operator, arguments, below(at, operator))),
@@ -319,7 +254,7 @@ fn operation<'j>(json: &'j Json, at: &str) -> Result<(&'j str, &'j Json, String)
     }
 }
 
-fn fractional(at: String) -> Problem {
+pub(super) fn fractional(at: String) -> Problem {
     let reason = "flagd's percentages are of another hash, so other accounts would be in; set a share instead";
     Problem::new(at, reason)
 }
