@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use netbuild_core::model::{AccountId, InvalidName, ProjectId};
-use netbuild_flags::router::AttributeLookup;
-use netbuild_flags::{Attributes, Value};
+use netbuild_flags::{AttributeLookup, Attributes, Value};
 
 /// The projects of every account.
 pub(crate) const PROJECTS: [&str; 3] = ["site", "docs", "shop"];

@@ -176,7 +176,8 @@ impl Story {
             self.customers.iter().take(100).map(|customer| build(customer, now)).collect::<Result<Vec<_>>>()?;
         let in_pods = || builds.iter().filter(|build| router.route(build, &[]).executor.as_str() == "k8s").count();
         let route = router.route(&builds[1], &[]);
-        eprintln!("    a build of {} goes to {}: {:?}, {}", builds[1].account, route.executor, route.flag, route.rule);
+        let by = route.flag.unwrap_or_default();
+        eprintln!("    a build of {} goes to {}: {by}, {}", builds[1].account, route.executor, route.rule);
         eprintln!("    {} of {} builds go to pods", in_pods(), builds.len());
         self.change("bob", "pods fail", |flag| flag.kill = true).await?;
         let left = in_pods();

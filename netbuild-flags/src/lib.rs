@@ -50,6 +50,7 @@ mod flags;
 pub mod group;
 mod id_set;
 mod key;
+mod lookup;
 #[cfg(feature = "open-feature")]
 pub mod open_feature;
 mod overrides;
@@ -74,6 +75,7 @@ pub use evaluator::Evaluator;
 pub use exposure::Exposure;
 pub use flags::{Flags, FlagsStatus};
 pub use key::{FlagKey, GroupName, InvalidKey, MAX_KEY_BYTES};
+pub use lookup::{AttributeLookup, NoAttributes};
 pub use overrides::{InvalidOverride, OVERRIDE_PREFIX, Overrides};
 pub use percentage::{InvalidPercentage, Percentage};
 pub use rule::{Decision, GroupIndex, Rule, RuleWords};

@@ -10,10 +10,10 @@ use netbuild_core::policy::Fifo;
 use netbuild_core::port::Router;
 use netbuild_core::testkit::VirtualRun;
 use netbuild_core::testkit::fixtures::build;
-use netbuild_flags::router::{AttributeLookup, FlagRouter, NoAttributes, RouteRules, preview_routes};
+use netbuild_flags::router::{FlagRouter, RouteRules, preview_routes};
 use netbuild_flags::{
-    Attributes, Definition, Definitions, FlagKey, Flags, GroupName, Overrides, Percentage, Share, Snapshot, Value,
-    ValueType,
+    AttributeLookup, Attributes, Definition, Definitions, FlagKey, Flags, GroupName, NoAttributes, Overrides,
+    Percentage, Share, Snapshot, Value, ValueType,
 };
 
 fn key(text: &str) -> FlagKey {

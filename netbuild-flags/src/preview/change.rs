@@ -7,8 +7,9 @@ use netbuild_core::model::{Build, Timestamp};
 use super::tally::Tally;
 use super::{FlagPreview, Preview};
 use crate::directory::{Directory, DirectoryError, Progress, walk};
+use crate::lookup::LookedUp;
 use crate::{
-    Attributes, Definition, DefinitionError, Definitions, FlagKey, Overrides, Share, Snapshot, Subject, ValueType,
+    AttributeLookup, Definition, DefinitionError, Definitions, FlagKey, Overrides, Share, Snapshot, Subject, ValueType,
 };
 
 /// A change of definitions that is not made yet.
@@ -19,15 +20,6 @@ pub struct Change<'a> {
     before: &'a Snapshot,
     after: &'a Snapshot,
     flags: Vec<FlagKey>,
-}
-
-/// What is known of the account and the project of a recorded build.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct BuildAttributes {
-    /// What groups look at as `account.…`.
-    pub account: Attributes,
-    /// What groups look at as `project.…`.
-    pub project: Attributes,
 }
 
 impl<'a> Change<'a> {
@@ -78,19 +70,16 @@ impl<'a> Change<'a> {
         Ok(Preview { flags: flags.collect() })
     }
 
-    /// Which of the builds that are recorded would have moved. `attributes` tells what is known of a build's account and
-    /// project; without an answer groups that ask for it do not hold.
+    /// Which of the builds that are recorded would have moved, with what is known of their accounts and projects now.
     pub fn over_builds<'b>(
         &self,
         builds: impl IntoIterator<Item = &'b Build>,
-        mut attributes: impl FnMut(&Build) -> Option<BuildAttributes>,
+        attributes: &dyn AttributeLookup,
     ) -> Preview {
         let mut flags = self.tallies(|tally| tally);
         for build in builds {
-            let known = attributes(build).unwrap_or_default();
-            let subject = Subject::project(&build.account, &build.project)
-                .with_account_attributes(&known.account)
-                .with_project_attributes(&known.project);
+            let known = LookedUp::new(build, attributes);
+            let subject = known.subject();
             for builds in &mut flags {
                 builds.add(&subject, || build.key().to_string());
             }

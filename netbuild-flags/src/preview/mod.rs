@@ -32,5 +32,5 @@ mod display;
 mod moves;
 mod tally;
 
-pub use change::{BuildAttributes, Change};
+pub use change::Change;
 pub use moves::{FlagPreview, MAX_SAMPLE, Move, Moves, Preview};

@@ -6,8 +6,8 @@ use arc_swap::ArcSwap;
 use netbuild_core::model::{Build, ExecutorName, Route};
 use netbuild_core::port::Router;
 
-use super::{AttributeLookup, NoAttributes, RouteRules};
-use crate::{Evaluator, Flags};
+use super::RouteRules;
+use crate::{AttributeLookup, Evaluator, Flags, NoAttributes};
 
 /// Chooses executors by flags: the port of the scheduler over [`RouteRules`].
 ///

@@ -5,11 +5,9 @@
 //! list, or other definitions, would move.
 
 mod flag_router;
-mod lookup;
 mod preview;
 mod rules;
 
 pub use flag_router::FlagRouter;
-pub use lookup::{AttributeLookup, NoAttributes};
 pub use preview::{Moved, RouteMove, RoutePreview, preview_routes};
 pub use rules::{RouteRule, RouteRules};

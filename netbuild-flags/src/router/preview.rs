@@ -5,8 +5,8 @@ use std::fmt;
 
 use netbuild_core::model::{Build, BuildKey, ExecutorName};
 
-use super::{AttributeLookup, RouteRules};
-use crate::Snapshot;
+use super::RouteRules;
+use crate::{AttributeLookup, Snapshot};
 
 /// How many builds of each move are named.
 const NAMED: usize = 10;

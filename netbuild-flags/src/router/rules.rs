@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use netbuild_core::model::{Build, ExecutorName, Route};
 use serde::{Deserialize, Serialize};
 
-use super::AttributeLookup;
 use crate::bucket::hash;
-use crate::{Attributes, Decision, FlagKey, Snapshot, Subject};
+use crate::lookup::LookedUp;
+use crate::{AttributeLookup, Decision, FlagKey, Snapshot, Subject};
 
 /// An ordered list of flags with their executors, and the executor for the rest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,11 +73,8 @@ impl RouteRules {
         avoid: &[ExecutorName],
         mut evaluate: impl FnMut(&Snapshot, &FlagKey, &Subject<'_>) -> Decision,
     ) -> Route {
-        let of_account = attributes.of_account(&build.account);
-        let of_project = attributes.of_project(&build.account, &build.project);
-        let subject = Subject::project(&build.account, &build.project)
-            .with_account_attributes(of_account.as_deref().unwrap_or(Attributes::NONE))
-            .with_project_attributes(of_project.as_deref().unwrap_or(Attributes::NONE));
+        let known = LookedUp::new(build, attributes);
+        let subject = known.subject();
         let version = snapshot.map_or(0, Snapshot::version);
         let mut first: Option<Route> = None;
         if let Some(snapshot) = snapshot {

@@ -1,9 +1,11 @@
 //! Who would move, by rule and by name.
 
-use netbuild_core::model::Timestamp;
+use std::sync::Arc;
+
+use netbuild_core::model::{AccountId, ProjectId, Timestamp};
 use netbuild_core::testkit::fixtures::{account, build};
-use netbuild_flags::preview::{BuildAttributes, Change, MAX_SAMPLE};
-use netbuild_flags::{Attributes, Definition, FlagKey, Overrides, Snapshot, Value};
+use netbuild_flags::preview::{Change, MAX_SAMPLE};
+use netbuild_flags::{AttributeLookup, Attributes, Definition, FlagKey, NoAttributes, Overrides, Snapshot, Value};
 
 use crate::support::{definitions, flag, memory, percent, project_of, snapshot};
 
@@ -77,6 +79,22 @@ async fn a_flag_that_is_not_there_yet_is_off_before() {
     assert_eq!(moves.by_rule[0].before.to_string(), "unknown flag");
 }
 
+/// Knows the plan of one account, and a project of another.
+#[derive(Debug)]
+struct Known;
+
+impl AttributeLookup for Known {
+    fn of_account(&self, account: &AccountId) -> Option<Arc<Attributes>> {
+        let team = || Arc::new(Attributes::new().with("plan", Value::Text("team".to_owned())));
+        (account.as_str() == "acme").then(team)
+    }
+
+    fn of_project(&self, account: &AccountId, _project: &ProjectId) -> Option<Arc<Attributes>> {
+        let modern = || Arc::new(Attributes::new().with("node", Value::Number(22.0)));
+        (account.as_str() == "globex").then(modern)
+    }
+}
+
 #[test]
 fn recorded_builds_tell_who_would_have_moved() {
     let before = snapshot(Definition::default());
@@ -85,24 +103,13 @@ fn recorded_builds_tell_who_would_have_moved() {
     let after = before.edited(definitions(grouped), &Overrides::none()).unwrap();
     let builds =
         [build("acme", "site", 1), build("acme", "site", 2), build("globex", "shop", 3), build("initech", "x", 4)];
-    let known = |build: &netbuild_core::model::Build| match build.account.as_str() {
-        "acme" => {
-            let account = Attributes::new().with("plan", Value::Text("team".to_owned()));
-            Some(BuildAttributes { account, ..BuildAttributes::default() })
-        }
-        "globex" => {
-            let project = Attributes::new().with("node", Value::Number(22.0));
-            Some(BuildAttributes { project, ..BuildAttributes::default() })
-        }
-        _ => None,
-    };
-    let preview = Change::between(&before, &after).over_builds(&builds, known);
+    let preview = Change::between(&before, &after).over_builds(&builds, &Known);
     let moves = &preview.flags[0].builds;
     assert_eq!((moves.of, moves.on_before, moves.on_after), (4, 0, 3));
     let by_rule: Vec<_> = moves.by_rule.iter().map(|by| (by.after.to_string(), by.sample.clone())).collect();
     let key = |n: usize| builds[n].key().to_string();
     assert_eq!(by_rule, [("group modern".to_owned(), vec![key(2)]), ("group teams".to_owned(), vec![key(0), key(1)]),]);
-    let unknown = Change::between(&before, &after).over_builds(&builds, |_| None);
+    let unknown = Change::between(&before, &after).over_builds(&builds, &NoAttributes);
     assert!(unknown.is_empty());
     assert_eq!(unknown.to_string(), "pods\n  builds: nobody moves; on for 0 of 4");
 }

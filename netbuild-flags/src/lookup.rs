@@ -3,9 +3,9 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use netbuild_core::model::{AccountId, ProjectId};
+use netbuild_core::model::{AccountId, Build, ProjectId};
 
-use crate::Attributes;
+use crate::{Attributes, Subject};
 
 /// What the host knows of accounts and projects, for groups to look at.
 ///
@@ -21,6 +21,27 @@ pub trait AttributeLookup: Debug + Send + Sync + 'static {
 /// Knows nothing of anybody: no comparison of a group holds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoAttributes;
+
+/// The attributes of the account and the project of a build, as they were looked up.
+#[derive(Debug)]
+pub(crate) struct LookedUp<'b> {
+    build: &'b Build,
+    of_account: Option<Arc<Attributes>>,
+    of_project: Option<Arc<Attributes>>,
+}
+
+impl<'b> LookedUp<'b> {
+    pub(crate) fn new(build: &'b Build, attributes: &dyn AttributeLookup) -> Self {
+        let of_account = attributes.of_account(&build.account);
+        LookedUp { build, of_account, of_project: attributes.of_project(&build.account, &build.project) }
+    }
+
+    pub(crate) fn subject(&self) -> Subject<'_> {
+        Subject::project(&self.build.account, &self.build.project)
+            .with_account_attributes(self.of_account.as_deref().unwrap_or(Attributes::NONE))
+            .with_project_attributes(self.of_project.as_deref().unwrap_or(Attributes::NONE))
+    }
+}
 
 impl AttributeLookup for NoAttributes {
     fn of_account(&self, _account: &AccountId) -> Option<Arc<Attributes>> {
