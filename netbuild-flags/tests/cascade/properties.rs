@@ -2,8 +2,8 @@
 
 use netbuild_core::model::Timestamp;
 use netbuild_flags::{
-    Attributes, Definition, Definitions, Flags, GroupName, Overrides, Percentage, ProjectOf, Rule, Share, Snapshot,
-    Subject, Value,
+    Attributes, Definition, DefinitionError, Definitions, Flags, GroupName, Overrides, Percentage, ProjectOf, Rule,
+    Share, Snapshot, Subject, Value,
 };
 use proptest::prelude::*;
 
@@ -110,6 +110,19 @@ proptest! {
         flag.kill = true;
         let decision = snapshot_with(flag, &overrides).evaluate(&key("flag"), &subject, true);
         prop_assert_eq!((decision.on, decision.rule), (false, Rule::KillSwitch));
+    }
+
+    #[test]
+    fn any_text_of_a_group_is_read_or_refused_at_a_place_in_it(
+        text in prop_oneof![".{0,40}", r#"(account\.plan|not|and|or|in|==|\(|\)|\[|\]|,|"[a-z]*"|-?[0-9.]*| |\n){0,20}"#],
+    ) {
+        let mut defined = definitions(Definition::default());
+        defined.groups.insert(GroupName::new("any").unwrap(), text.clone());
+        if let Err(error) = Snapshot::new(defined, &Overrides::none(), Timestamp::EPOCH) {
+            let DefinitionError::Group { error, .. } = error else { panic!("{error}") };
+            prop_assert!(text.get(error.at..).is_some(), "{} is no place in {text:?}", error.at);
+            prop_assert!(error.to_string().ends_with('^'));
+        }
     }
 
     #[test]
