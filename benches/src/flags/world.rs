@@ -9,6 +9,8 @@ use super::Question;
 const FLAGS: usize = 200;
 /// How many accounts are asked for in turn.
 const ACCOUNTS: usize = 4_096;
+/// The plans of the accounts, by turns.
+const PLANS: [&str; 2] = ["team", "solo"];
 /// How many ids each list has that matches nobody.
 const STRANGERS: u64 = 100;
 
@@ -21,8 +23,10 @@ pub struct World {
     pub projects: Vec<ProjectId>,
     /// What is known of the accounts: by turns the first and the second.
     pub attributes: [Attributes; 2],
-    /// The flags.
+    /// The flags, as netbuild defines them.
     pub definitions: Definitions,
+    /// The keys of all flags, each with the question that it is defined like.
+    pub flags: Vec<(String, Question)>,
 }
 
 impl World {
@@ -41,19 +45,32 @@ impl World {
         definitions.attributes.insert("account.plan".to_owned(), ValueType::Text);
         definitions.groups.insert("teams".parse()?, "account.plan == \"team\"".to_owned());
         definitions.groups.insert("enterprises".parse()?, "account.plan == \"enterprise\"".to_owned());
-        for question in Question::ALL {
-            definitions.flags.insert(FlagKey::new(question.key())?, definition(question, &accounts)?);
+        let asked = Question::ALL.map(|question| (question.key().to_owned(), question));
+        let others = asked.len()..FLAGS;
+        let others = others.map(|n| (format!("flag-number-{n:04}"), Question::ALL[n % Question::ALL.len()]));
+        let flags: Vec<_> = asked.into_iter().chain(others).collect();
+        for (key, question) in &flags {
+            definitions.flags.insert(FlagKey::new(key)?, definition(*question, &accounts)?);
         }
-        for n in definitions.flags.len()..FLAGS {
-            let question = Question::ALL[n % Question::ALL.len()];
-            definitions.flags.insert(FlagKey::new(format!("flag-number-{n:04}"))?, definition(question, &accounts)?);
-        }
-        Ok(World { accounts, projects, attributes: [of("team"), of("solo")], definitions })
+        Ok(World { accounts, projects, attributes: PLANS.map(of), definitions, flags })
     }
 
     /// The numbers of accounts, round and round.
     pub fn turns(&self) -> impl Iterator<Item = usize> + Send + use<> {
         (0..self.accounts.len()).cycle()
+    }
+
+    /// The id that a percentage is of: the project's or the account's.
+    pub fn id(&self, turn: usize, question: Question) -> &str {
+        match question {
+            Question::ProjectsShare => self.projects[turn].as_str(),
+            _ => self.accounts[turn].as_str(),
+        }
+    }
+
+    /// The plan of an account.
+    pub fn plan(&self, turn: usize) -> &'static str {
+        PLANS[turn % PLANS.len()]
     }
 
     /// The accounts that the flag of [`Question::Account`] lists.
