@@ -100,7 +100,7 @@ impl Flags {
     }
 
     /// Puts definitions in force, as they are at a time. `revision` is the source's, if it counts. Says whether an answer
-    /// may have changed: equal definitions keep the snapshot that is in force.
+    /// may have changed.
     ///
     /// # Errors
     /// [`DefinitionError`]: the snapshot in force stays, and [`status`](Self::status) tells of it.
