@@ -45,7 +45,8 @@ fn steps_are_held_and_advance_one_by_one() {
     }
     assert!(stands.is_done() && stands.now() == Percentage::ALL);
     assert_eq!(stands.advanced(Timestamp::from_millis(u64::MAX)), None);
-    assert_eq!(Steps { at: usize::MAX - 1, ..stands }.now(), Percentage::ALL, "whatever a text says");
+    assert_eq!(Steps { at: usize::MAX, ..stands.clone() }.now(), Percentage::ALL, "whatever a text says");
+    assert!(Steps { at: usize::MAX, ..stands }.is_done());
 }
 
 #[test]

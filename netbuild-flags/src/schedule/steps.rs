@@ -32,7 +32,7 @@ impl Steps {
 
     /// Whether it stands at its last step.
     pub fn is_done(&self) -> bool {
-        self.at + 1 >= self.steps.len()
+        self.at.saturating_add(1) >= self.steps.len()
     }
 
     /// From when on it may be moved to the next step.
