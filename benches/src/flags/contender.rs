@@ -49,8 +49,8 @@ pub fn compare(contenders: &[Contender], world: &'static World, rounds: usize, c
         for _ in 0..rounds {
             let mut base = [0.0; THREADS];
             for (which, (threads, figures)) in prepared.iter_mut().zip(&mut figures).enumerate() {
-                let one = measure(&mut threads[..1], calls);
-                let two = measure(threads, calls);
+                let one = measure(&mut threads[..1], world.accounts.len(), calls);
+                let two = measure(threads, world.accounts.len(), calls);
                 for (at, nanos) in [one, two].into_iter().enumerate() {
                     if which == 0 {
                         base[at] = nanos;
@@ -79,7 +79,7 @@ pub fn compare(contenders: &[Contender], world: &'static World, rounds: usize, c
 }
 
 /// Nanoseconds a call and thread.
-fn measure(threads: &mut [Calls], calls: usize) -> f64 {
+fn measure(threads: &mut [Calls], warm_up: usize, calls: usize) -> f64 {
     let start = Barrier::new(threads.len());
     let count = threads.len();
     std::thread::scope(|scope| {
@@ -87,8 +87,8 @@ fn measure(threads: &mut [Calls], calls: usize) -> f64 {
             .iter_mut()
             .map(|thread| {
                 scope.spawn(|| {
-                    // Code and data come near.
-                    thread(calls / 10);
+                    // Code and the data of all ids come near.
+                    thread(warm_up);
                     start.wait();
                     let time = CpuTime::now();
                     std::hint::black_box(thread(calls));

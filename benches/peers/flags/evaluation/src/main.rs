@@ -28,8 +28,8 @@ mod engine {
 
 use flags::{Contender, World, base, compare, netbuild};
 
-const ROUNDS: usize = 21;
-const CALLS: usize = 20_000;
+const ROUNDS: usize = 11;
+const CALLS: usize = 50_000;
 
 fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse().ok());
