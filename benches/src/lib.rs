@@ -5,6 +5,7 @@
 //! | `cargo bench -p netbuild-benches --bench amqp` | the RabbitMQ queue beside the raw client |
 //! | `cargo bench -p netbuild-benches --bench breaker` | a call through a closed breaker beside its raw limit and other crates' breakers |
 //! | `cargo bench -p netbuild-benches --bench engine` | the engine beside a plain fair queue |
+//! | `cargo bench -p netbuild-benches --bench flags` | evaluations of flags beside a hash and a lookup, and while flags change |
 //! | `cargo bench -p netbuild-benches --bench postgres` | the PostgreSQL queue beside the raw client |
 //! | `cargo bench -p netbuild-benches --bench sqlite` | the SQLite queue beside raw rusqlite |
 //! | `cargo bench -p netbuild-benches --bench nats` | the NATS queue beside raw async-nats |
@@ -13,6 +14,7 @@
 
 pub mod amqp;
 pub mod engine;
+pub mod flags;
 pub mod nats;
 pub mod postgres;
 pub mod sqlite;

@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "processes of their own live in real time")]
 
 mod canary;
+mod flags;
 mod frozen;
 mod kill;
 mod needs_postgres;

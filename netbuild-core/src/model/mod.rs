@@ -37,5 +37,5 @@ pub use record::{
 pub use route::Route;
 pub use source::{InvalidSource, MAX_REF_BYTES, MAX_URL_BYTES, RepositoryUrl, Revision, Source, Transport};
 pub use text_id::{AccountId, ExecutorName, HolderId, HostName, InvalidName, MAX_NAME_BYTES, ProjectId, PublisherId};
-pub use time::Timestamp;
+pub use time::{InvalidTime, Timestamp};
 pub use token::{GatewayClaim, GatewayKey, InvalidToken};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::{Add, Sub};
+use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -61,6 +62,21 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// A text that is no time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no time as RFC 3339 has it, from 1970 on: 2026-01-31T08:00:00Z")]
+pub struct InvalidTime(pub String);
+
+impl FromStr for Timestamp {
+    type Err = InvalidTime;
+
+    /// Takes a time of RFC 3339, with any offset. What is finer than a millisecond is cut off.
+    fn from_str(text: &str) -> Result<Self, InvalidTime> {
+        let time = DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp_millis());
+        time.and_then(|millis| u64::try_from(millis).ok()).map(Timestamp).ok_or_else(|| InvalidTime(text.to_owned()))
+    }
+}
+
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -77,5 +93,9 @@ mod tests {
         assert_eq!(Timestamp::EPOCH.since(max), Duration::ZERO);
         assert_eq!(Timestamp::from_millis(1_500).to_string(), "1970-01-01T00:00:01.500Z");
         assert_eq!(max.to_string(), format!("{}ms", u64::MAX));
+        assert_eq!("1970-01-01T01:00:01.5009+01:00".parse(), Ok(Timestamp::from_millis(1_500)));
+        for text in ["", "now", "1969-12-31T23:59:59Z", "2026-01-31", "2026-13-01T00:00:00Z"] {
+            assert_eq!(text.parse::<Timestamp>(), Err(InvalidTime(text.to_owned())));
+        }
     }
 }
