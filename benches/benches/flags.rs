@@ -3,11 +3,12 @@
 //! The base is the least that a sticky percentage takes: one murmur3 (32 bits) of a 24-byte id and one lookup of a key of 16
 //! bytes in a `HashMap` of the standard library. netbuild's figures include making the subject and counting the exposure.
 //! The rounds are interleaved, the figures medians of processor time; *x base* is over the base in the same round and on as
-//! many threads. Beside other crates: `benches/peers/flags/run`.
+//! many threads. Beside other crates: `benches/peers/flags/run`. After them, how long single evaluations take while all
+//! definitions are swapped again and again, and while they are not.
 //!
 //! With arguments `ROUNDS CALLS`: so many rounds of so many evaluations a thread.
 
-use netbuild_benches::flags::{Contender, World, base, compare, netbuild};
+use netbuild_benches::flags::{Contender, World, base, compare, netbuild, swaps};
 
 const ROUNDS: usize = 41;
 const CALLS: usize = 50_000;
@@ -23,5 +24,5 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         Contender { name: "netbuild, counted", prepare: netbuild },
     ];
     compare(&contenders, world, rounds, calls);
-    Ok(())
+    Ok(swaps(world)?)
 }
