@@ -3,9 +3,10 @@
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use netbuild_core::model::{AccountId, Timestamp};
+use netbuild_core::port::{Clock, SystemClock};
 use netbuild_flags::{DefinitionError, Definitions, Evaluator, FlagKey, Flags, Overrides, Subject};
 
 use super::{Question, World};
@@ -50,6 +51,7 @@ pub fn swaps(world: &World) -> Result<(), DefinitionError> {
 }
 
 /// How often a call took how many nanoseconds, on all threads, in the time of so many changes, which are made or not.
+#[expect(clippy::disallowed_methods, reason = "threads that evaluate live in real time")]
 fn during(
     world: &World,
     changes: std::ops::Range<u64>,
@@ -58,7 +60,7 @@ fn during(
 ) -> Result<Vec<u64>, DefinitionError> {
     let flags = Flags::new(Overrides::none());
     flags.publish(world.definitions.clone(), None, Timestamp::EPOCH)?;
-    let done = AtomicBool::new(false);
+    let (clock, done) = (SystemClock::new(), AtomicBool::new(false));
     thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)
             .map(|_| {
@@ -71,9 +73,9 @@ fn during(
                         for (key, turn) in keys.iter().zip(&mut turns) {
                             let subject = Subject::project(&world.accounts[turn], &world.projects[turn])
                                 .with_account_attributes(&world.attributes[turn % 2]);
-                            let start = Instant::now();
+                            let start = clock.monotonic();
                             black_box(call(&mut evaluator, (key, &subject)));
-                            let nanos = start.elapsed().as_nanos();
+                            let nanos = (clock.monotonic() - start).as_nanos();
                             counts[usize::try_from(nanos).unwrap_or(LONGEST).min(LONGEST)] += 1;
                         }
                     }
