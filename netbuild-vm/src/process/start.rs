@@ -33,7 +33,7 @@ impl Attempts {
     }
 
     fn create(&self, request: &StartRequest) -> Result<Try<Started, StartError>, StartError> {
-        let mark = AttemptMark { attempt: request.job.attempt.clone(), created_at: self.clock.now() };
+        let mark = AttemptMark { attempt: request.job.attempt.clone(), created_at: self.clock.now(), start_by: None };
         let admission = self.admission.lock().unwrap_or_else(PoisonError::into_inner);
         if self.count_open().map_err(from_disk)? >= self.options.slots as usize {
             return Err(StartError::Full);
