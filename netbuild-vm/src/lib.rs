@@ -7,5 +7,12 @@
 //! # Features
 //! - `process` (default): the process executor. Linux only.
 
+#[cfg(any(feature = "docker", feature = "process"))]
+mod escalation;
+#[cfg(any(feature = "docker", feature = "process"))]
+mod fence;
+#[cfg(any(feature = "docker", feature = "process"))]
+mod verdict;
+
 #[cfg(feature = "process")]
 pub mod process;
