@@ -186,6 +186,46 @@ async fn a_file_is_followed_however_it_changes_and_never_when_it_is_broken() {
     .await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_text_that_is_being_written_in_place_does_not_count_though_half_of_it_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flags.toml");
+    let (whole, half) =
+        ("[flags.other]\nglobal = true\n[flags.pods]\nglobal = true\n", "[flags.other]\nglobal = true\n");
+    fs::write(&path, whole).unwrap();
+    let flags = Flags::new(Overrides::none());
+    let source = Arc::new(FileSource::new(&path).unwrap());
+    let watcher = Watcher::new(source, flags.clone(), Arc::new(TokioClock::new(Timestamp::EPOCH)));
+    let test = async {
+        until(&flags, |flags| is_on(flags) == Some(true)).await;
+        // At every moment at which the file may be looked at.
+        for millis in 0..100 {
+            fs::write(&path, half).unwrap();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            fs::write(&path, whole).unwrap();
+            tokio::time::sleep(Duration::from_millis(900 + 7 * millis)).await;
+            assert_eq!(is_on(&flags), Some(true), "{millis}");
+        }
+        fs::write(&path, half).unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(is_on(&flags), Some(false), "a text that stays counts within a second, and has no such flag");
+    };
+    let watch = async {
+        // The flag is never unknown meanwhile.
+        until(&flags, |flags| is_on(flags) == Some(true)).await;
+        let mut looks = 0;
+        while flags.snapshot().is_some_and(|snapshot| snapshot.flags().len() == 2) {
+            looks += 1;
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        looks
+    };
+    tokio::select! {
+        () = watcher.run() => {}
+        ((), looks) = async { tokio::join!(test, watch) } => assert!(looks > 50_000, "{looks}"),
+    }
+}
+
 /// A source that answers what a test says.
 #[derive(Debug, Default)]
 struct Scripted {
