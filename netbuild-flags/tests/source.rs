@@ -83,6 +83,14 @@ fn what_cannot_be_read_is_told_with_its_place() {
         (Format::Json, "{\"flags\": {\"a b\": {}}}", "\"a b\" is no key"),
         (Format::Json, "{\"flags\":\n {\"pods\": {\"accounts_share\": 101}}}", "101 is no percentage"),
         (Format::Json, "{\"flags\":\n {\"pods\": {", "line 2"),
+        (Format::Json, "{\"flags\": {\"pods\": {},\n \"pods\": {}}}", "`pods` is defined twice at line 2"),
+        (Format::Json, "{\"groups\": {\"g\": \"a\", \"g\": \"b\"}}", "`g` is defined twice"),
+        (
+            Format::Json,
+            "{\"attributes\": {\"account.a\": \"text\", \"account.a\": \"bool\"}}",
+            "`account.a` is defined twice",
+        ),
+        (Format::Json, "{\"flags\": {\"pods\": {\"projects\": [\"site\"]}}}", "a table with `account` and `project`"),
         #[cfg(feature = "toml")]
         (Format::Toml, "[flags.pods]\naccounts_share = 101", "101 is no percentage"),
         #[cfg(feature = "toml")]
@@ -91,6 +99,10 @@ fn what_cannot_be_read_is_told_with_its_place() {
         (Format::Yaml, "flags:\n  pods:\n    accounts_share: 101\n", "101 is no percentage"),
         #[cfg(feature = "yaml")]
         (Format::Yaml, "flags:\n  pods: [\n", "line"),
+        #[cfg(feature = "yaml")]
+        (Format::Yaml, "flags:\n  pods: {}\n  pods: {}\n", "duplicate"),
+        #[cfg(feature = "toml")]
+        (Format::Toml, "[flags.pods]\n[flags.pods]\n", "duplicate"),
     ] {
         let error = format.read(text).unwrap_err().to_string();
         assert!(error.contains(words), "{text}: {error}");
