@@ -8,7 +8,8 @@
 //!
 //! With arguments `ROUNDS CALLS`: so many rounds of so many evaluations a thread.
 
-use netbuild_benches::flags::{Contender, World, base, compare, netbuild, swaps};
+use netbuild_benches::flags::{Contender, World, base, compare, netbuild};
+use netbuild_benches::swaps::swaps;
 
 const ROUNDS: usize = 41;
 const CALLS: usize = 50_000;

@@ -10,6 +10,7 @@
 //! | `cargo bench -p netbuild-benches --bench sqlite` | the SQLite queue beside raw rusqlite |
 //! | `cargo bench -p netbuild-benches --bench nats` | the NATS queue beside raw async-nats |
 //! | `benches/peers/run_postgres` | the PostgreSQL queue beside other crates' PostgreSQL queues |
+//! | `benches/peers/flags/run` | evaluations of flags beside other crates and services' clients |
 //! | `benches/peers/run` | the SQLite queue beside other crates' SQLite queues |
 
 pub mod amqp;
@@ -18,3 +19,4 @@ pub mod flags;
 pub mod nats;
 pub mod postgres;
 pub mod sqlite;
+pub mod swaps;

@@ -25,10 +25,13 @@ use crate::{FlagKey, GroupName, Share, ValueType};
 #[serde(deny_unknown_fields, default)]
 pub struct Definitions {
     /// The attributes that groups may ask for, `account.…` and `project.…`, and their types.
+    #[serde(deserialize_with = "crate::unique::deserialize")]
     pub attributes: BTreeMap<String, ValueType>,
     /// The groups, each with what it asks: see [`group`](crate::group).
+    #[serde(deserialize_with = "crate::unique::deserialize")]
     pub groups: BTreeMap<GroupName, String>,
     /// The flags.
+    #[serde(deserialize_with = "crate::unique::deserialize")]
     pub flags: BTreeMap<FlagKey, Definition>,
 }
 
@@ -70,7 +73,7 @@ pub struct Definition {
 
 /// A project with its account: equal names of two accounts are two projects.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table with `account` and `project`")]
 pub struct ProjectOf {
     /// Its account.
     pub account: AccountId,

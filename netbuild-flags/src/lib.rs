@@ -66,6 +66,7 @@ pub mod source;
 pub mod stale;
 pub mod store;
 mod subject;
+mod unique;
 
 pub use attributes::{Attributes, Value, ValueType};
 pub use bucket::{account_bucket, project_bucket};

@@ -155,8 +155,9 @@ impl Snapshot {
                 let verdict = |rule| flag.verdict(rule, &self.groups, subject);
                 let off = verdict(0).or_else(|| verdict(1)).or_else(|| verdict(2)).or_else(|| verdict(3));
                 let named = off.or_else(|| verdict(4)).or_else(|| verdict(5)).or_else(|| verdict(6));
-                let decided = named.or_else(|| verdict(7)).or_else(|| verdict(8)).or_else(|| verdict(9));
-                decided.unwrap_or((false, Rule::Nothing))
+                // Both shares are looked at, for whether an id is in the first is not to be guessed by a processor.
+                let shared = || verdict(8).or(verdict(9)).unwrap_or((false, Rule::Nothing));
+                named.or_else(|| verdict(7)).unwrap_or_else(shared)
             }
             None => (default, Rule::UnknownFlag),
         };

@@ -83,6 +83,14 @@ fn what_cannot_be_read_is_told_with_its_place() {
         (Format::Json, "{\"flags\": {\"a b\": {}}}", "\"a b\" is no key"),
         (Format::Json, "{\"flags\":\n {\"pods\": {\"accounts_share\": 101}}}", "101 is no percentage"),
         (Format::Json, "{\"flags\":\n {\"pods\": {", "line 2"),
+        (Format::Json, "{\"flags\": {\"pods\": {},\n \"pods\": {}}}", "`pods` is defined twice at line 2"),
+        (Format::Json, "{\"groups\": {\"g\": \"a\", \"g\": \"b\"}}", "`g` is defined twice"),
+        (
+            Format::Json,
+            "{\"attributes\": {\"account.a\": \"text\", \"account.a\": \"bool\"}}",
+            "`account.a` is defined twice",
+        ),
+        (Format::Json, "{\"flags\": {\"pods\": {\"projects\": [\"site\"]}}}", "a table with `account` and `project`"),
         #[cfg(feature = "toml")]
         (Format::Toml, "[flags.pods]\naccounts_share = 101", "101 is no percentage"),
         #[cfg(feature = "toml")]
@@ -91,6 +99,10 @@ fn what_cannot_be_read_is_told_with_its_place() {
         (Format::Yaml, "flags:\n  pods:\n    accounts_share: 101\n", "101 is no percentage"),
         #[cfg(feature = "yaml")]
         (Format::Yaml, "flags:\n  pods: [\n", "line"),
+        #[cfg(feature = "yaml")]
+        (Format::Yaml, "flags:\n  pods: {}\n  pods: {}\n", "duplicate"),
+        #[cfg(feature = "toml")]
+        (Format::Toml, "[flags.pods]\n[flags.pods]\n", "duplicate"),
     ] {
         let error = format.read(text).unwrap_err().to_string();
         assert!(error.contains(words), "{text}: {error}");
@@ -184,6 +196,46 @@ async fn a_file_is_followed_however_it_changes_and_never_when_it_is_broken() {
         until(flags, |flags| flags.status().problem.is_none()).await;
     })
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_that_is_being_written_in_place_does_not_count_though_half_of_it_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flags.toml");
+    let (whole, half) =
+        ("[flags.other]\nglobal = true\n[flags.pods]\nglobal = true\n", "[flags.other]\nglobal = true\n");
+    fs::write(&path, whole).unwrap();
+    let flags = Flags::new(Overrides::none());
+    let source = Arc::new(FileSource::new(&path).unwrap());
+    let watcher = Watcher::new(source, flags.clone(), Arc::new(TokioClock::new(Timestamp::EPOCH)));
+    let test = async {
+        until(&flags, |flags| is_on(flags) == Some(true)).await;
+        // At every moment at which the file may be looked at.
+        for millis in 0..100 {
+            fs::write(&path, half).unwrap();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            fs::write(&path, whole).unwrap();
+            tokio::time::sleep(Duration::from_millis(900 + 7 * millis)).await;
+            assert_eq!(is_on(&flags), Some(true), "{millis}");
+        }
+        fs::write(&path, half).unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(is_on(&flags), Some(false), "a text that stays counts within a second, and has no such flag");
+    };
+    let watch = async {
+        // The flag is never unknown meanwhile.
+        until(&flags, |flags| is_on(flags) == Some(true)).await;
+        let mut looks = 0;
+        while flags.snapshot().is_some_and(|snapshot| snapshot.flags().len() == 2) {
+            looks += 1;
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        looks
+    };
+    tokio::select! {
+        () = watcher.run() => {}
+        ((), looks) = async { tokio::join!(test, watch) } => assert!(looks > 50_000, "{looks}"),
+    }
 }
 
 /// A source that answers what a test says.

@@ -76,8 +76,8 @@ impl Parser<'_> {
         };
         self.next += 1;
         let attribute = match word.split_once('.') {
-            Some(("account", name)) => Attribute { of: Owner::Account, name: name.to_owned() },
-            Some(("project", name)) => Attribute { of: Owner::Project, name: name.to_owned() },
+            Some(("account", name)) => Attribute::new(Owner::Account, name.to_owned()),
+            Some(("project", name)) => Attribute::new(Owner::Project, name.to_owned()),
             _ => return Err(self.problem(at, "an attribute is `account.…` or `project.…`")),
         };
         let comparison = match kind {

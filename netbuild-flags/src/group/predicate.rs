@@ -2,6 +2,7 @@
 
 use semver::{Version, VersionReq};
 
+use crate::bucket::hash;
 use crate::subject::Subject;
 use crate::{Attributes, Value};
 
@@ -23,8 +24,9 @@ pub(crate) enum Owner {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Attribute {
-    pub(super) of: Owner,
-    pub(super) name: String,
+    of: Owner,
+    name: String,
+    hash: u64,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -61,12 +63,17 @@ impl Predicate {
 }
 
 impl Attribute {
+    pub(super) fn new(of: Owner, name: String) -> Self {
+        Attribute { of, hash: hash(&name), name }
+    }
+
+    #[inline]
     fn value<'s>(&self, subject: &Subject<'s>) -> Option<&'s Value> {
         let attributes: &'s Attributes = match self.of {
             Owner::Account => subject.account_attributes,
             Owner::Project => subject.project?.attributes,
         };
-        attributes.get(&self.name)
+        attributes.get_hashed(self.hash, &self.name)
     }
 }
 

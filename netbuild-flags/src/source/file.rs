@@ -18,12 +18,15 @@ pub const MAX_FILE_BYTES: u64 = 16 << 20;
 /// Between two looks at the file. Its text is compared, so neither clocks nor the kind of file system matter.
 const LOOK: Duration = Duration::from_millis(250);
 
+/// How long a new text must have stayed the same.
+const SETTLED: Duration = Duration::from_millis(100);
+
 /// Definitions from a file of JSON, TOML or YAML, by the end of its name.
 ///
 /// A change is noticed within a quarter of a second, however it is made: a file that is renamed over it, a link that is
-/// exchanged (as Kubernetes does it with a mounted `ConfigMap`), or a text that is written in place. In place a half
-/// written text may be read: as long as it cannot be read as definitions, those before it stay in force, and the next look
-/// finds the rest. Renaming is the way for which this cannot happen at all.
+/// exchanged (as Kubernetes does it with a mounted `ConfigMap`), or a text that is written in place. Half a text may well
+/// be one that can be read, as its first tables in TOML: so a new text counts once it has stayed the same for a tenth of
+/// a second. For whoever writes in place and pauses longer than that it is no protection; renaming needs none.
 #[derive(Debug)]
 pub struct FileSource {
     path: PathBuf,
@@ -85,6 +88,20 @@ impl FileSource {
         Ok(text)
     }
 
+    /// The text once nobody is writing it.
+    async fn settled(&self) -> io::Result<Vec<u8>> {
+        let mut text = self.text().await;
+        while self.last().text != Some(kept(&text)) {
+            tokio::time::sleep(SETTLED).await;
+            let again = self.text().await;
+            if kept(&again) == kept(&text) {
+                return again;
+            }
+            text = again;
+        }
+        text
+    }
+
     fn last(&self) -> MutexGuard<'_, Last> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -102,11 +119,16 @@ impl FileSource {
     }
 }
 
+/// What is kept of a look, to compare it with the next.
+fn kept(text: &io::Result<Vec<u8>>) -> Result<Vec<u8>, io::ErrorKind> {
+    text.as_ref().map_err(|error| error.kind()).cloned()
+}
+
 #[async_trait]
 impl Source for FileSource {
     async fn load(&self) -> Result<Loaded, SourceError> {
-        let text = self.text().await;
-        let kept = text.as_ref().map(Vec::clone).map_err(io::Error::kind);
+        let text = self.settled().await;
+        let kept = kept(&text);
         let mut last = self.last();
         if last.text.as_ref() != Some(&kept) {
             *last = Last { text: Some(kept), definitions: None };
@@ -121,8 +143,8 @@ impl Source for FileSource {
     async fn changed(&self) {
         loop {
             tokio::time::sleep(LOOK).await;
-            let text = self.text().await.map_err(|error| error.kind());
-            if self.last().text.as_ref() != Some(&text) {
+            let text = self.text().await;
+            if self.last().text != Some(kept(&text)) {
                 return;
             }
         }

@@ -9,7 +9,7 @@ use netbuild_core::model::{AccountId, Timestamp};
 use netbuild_core::port::{Clock, SystemClock};
 use netbuild_flags::{DefinitionError, Definitions, Evaluator, FlagKey, Flags, Overrides, Subject};
 
-use super::{Question, World};
+use crate::flags::{Question, World};
 
 /// How many threads evaluate.
 const THREADS: usize = 4;
