@@ -14,5 +14,7 @@ mod fence;
 #[cfg(any(feature = "docker", feature = "process"))]
 mod verdict;
 
+#[cfg(feature = "docker")]
+pub mod docker;
 #[cfg(feature = "process")]
 pub mod process;

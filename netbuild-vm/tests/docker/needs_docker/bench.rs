@@ -1,0 +1,100 @@
+//! Hosts with an image, and executors on them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bollard::query_parameters::{CreateImageOptionsBuilder, ListContainersOptionsBuilder, ListVolumesOptions};
+use bollard::{API_DEFAULT_VERSION, Docker, body_full};
+use futures_util::TryStreamExt;
+use netbuild_core::model::HostName;
+use netbuild_core::port::SystemClock;
+use netbuild_servers::{DockerDaemon, DockerOptions as DaemonOptions};
+use netbuild_vm::docker::{Capacity, DockerExecutor, DockerHost, DockerOptions, Endpoint, HostList};
+
+/// An image that holds a shell and what the runner of these tests calls.
+pub(crate) const IMAGE: &str = "netbuild-test";
+
+/// The programs of the image.
+const PROGRAMS: [&str; 14] =
+    ["cat", "dd", "echo", "head", "kill", "mkdir", "mv", "rm", "sed", "setsid", "sh", "sleep", "stat", "tail"];
+
+/// Hosts of one fleet.
+pub(crate) struct Bench {
+    pub(crate) daemons: Vec<DockerDaemon>,
+    pub(crate) pool: Arc<HostList>,
+    // After the hosts that are in it.
+    _folder: tempfile::TempDir,
+}
+
+impl Bench {
+    /// So many hosts with so many slots each.
+    pub(crate) async fn new(hosts: usize, slots: u32) -> Self {
+        // A short path, as sockets need it.
+        let folder = tempfile::Builder::new().prefix("nbd").tempdir_in("/tmp").unwrap();
+        let start =
+            |n: usize| DockerDaemon::start(folder.path().join(n.to_string()), DaemonOptions::default()).unwrap();
+        let daemons: Vec<_> = (0..hosts).map(start).collect();
+        for daemon in &daemons {
+            import(daemon).await;
+        }
+        let capacity = Capacity { slots, memory_bytes: 64 << 30, cpu_millis: 64_000 };
+        let host = |(n, daemon): (usize, &DockerDaemon)| DockerHost {
+            capacity: Some(capacity),
+            ..DockerHost::new(HostName::new(format!("host-{n}")).unwrap(), Endpoint::Unix(daemon.socket()))
+        };
+        let pool = Arc::new(HostList::new(daemons.iter().enumerate().map(host)));
+        Bench { daemons, pool, _folder: folder }
+    }
+
+    pub(crate) fn options(&self) -> DockerOptions {
+        let runner = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/docker/needs_docker/runner.sh");
+        let resources = Capacity { slots: 1, memory_bytes: 64 << 20, cpu_millis: 500 };
+        DockerOptions { image: Some(IMAGE.to_owned()), resources, ..DockerOptions::new(runner) }
+    }
+
+    pub(crate) async fn open(&self) -> Arc<DockerExecutor> {
+        let opened = DockerExecutor::open(self.pool.clone(), self.options(), Arc::new(SystemClock::new())).await;
+        Arc::new(opened.unwrap())
+    }
+
+    /// A client of a host.
+    pub(crate) fn client(&self, host: usize) -> Docker {
+        client(&self.daemons[host])
+    }
+
+    /// The containers and volumes of builds that are left on all hosts.
+    pub(crate) async fn left(&self) -> Vec<String> {
+        let mut left = Vec::new();
+        for host in 0..self.daemons.len() {
+            let client = self.client(host);
+            let all = ListContainersOptionsBuilder::new().all(true).build();
+            let containers = client.list_containers(Some(all)).await.unwrap();
+            left.extend(containers.into_iter().map(|container| format!("{host}: {:?}", container.names)));
+            let volumes = client.list_volumes(None::<ListVolumesOptions>).await.unwrap().volumes.unwrap_or_default();
+            let names = volumes.into_iter().map(|volume| volume.name);
+            left.extend(
+                names.filter(|name| !name.starts_with("netbuild-runner-")).map(|name| format!("{host}: {name}")),
+            );
+        }
+        left
+    }
+}
+
+pub(crate) fn client(daemon: &DockerDaemon) -> Docker {
+    Docker::connect_with_unix(&daemon.socket().to_string_lossy(), 120, API_DEFAULT_VERSION).unwrap()
+}
+
+async fn import(daemon: &DockerDaemon) {
+    let client = client(daemon).negotiate_version().await.unwrap();
+    let mut image = tar::Builder::new(Vec::new());
+    image.append_path_with_name("/bin/busybox", "bin/busybox").unwrap();
+    for program in PROGRAMS {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Symlink);
+        header.set_size(0);
+        image.append_link(&mut header, format!("bin/{program}"), "busybox").unwrap();
+    }
+    let options = CreateImageOptionsBuilder::new().from_src("-").repo(IMAGE).tag("latest").build();
+    let body = body_full(image.into_inner().unwrap().into());
+    client.create_image(Some(options), Some(body), None).try_collect::<Vec<_>>().await.unwrap();
+}

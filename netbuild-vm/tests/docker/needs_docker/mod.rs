@@ -1,0 +1,4 @@
+//! Each test starts hosts of its own: see `netbuild_servers::DockerDaemon`.
+
+mod bench;
+mod suite;
