@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use netbuild_core::model::{AttemptId, BuildName, HostName};
@@ -34,6 +35,8 @@ pub(super) struct Fleet {
     pub(super) runner_volume: String,
     pub(super) runner: bytes::Bytes,
     pub(super) tasks: TaskTracker,
+    /// When the executor was opened, on the monotonic clock.
+    opened_at: Duration,
     members: RwLock<BTreeMap<HostName, Arc<Member>>>,
 }
 
@@ -47,14 +50,15 @@ impl Fleet {
         let (news, _) = broadcast::channel(MAX_EVENTS);
         Fleet {
             options,
-            clock,
             news,
             pulls: Pulls::default(),
             turns: Keyed::default(),
             runner_volume,
             runner,
             tasks: TaskTracker::new(),
+            opened_at: clock.monotonic(),
             members: RwLock::default(),
+            clock,
         }
     }
 
@@ -64,6 +68,11 @@ impl Fleet {
 
     pub(super) fn member(&self, name: &HostName) -> Option<Arc<Member>> {
         self.members.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// Whether what an earlier scheduler started on a host that does not answer was heard of by now, or has fenced itself.
+    pub(super) fn is_settled(&self) -> bool {
+        self.clock.monotonic().saturating_sub(self.opened_at) > self.options.forget_after
     }
 
     /// Whether a host is still of the fleet.
@@ -134,7 +143,7 @@ impl Fleet {
             let of_account = attempts.iter().filter(|attempt| attempt.build.account == *account).count();
             let open = member.answers() && !host.draining;
             Some(Candidate {
-                pull: if image_is_at(&member) { std::time::Duration::ZERO } else { self.pulls.usual_time() },
+                pull: if image_is_at(&member) { Duration::ZERO } else { self.pulls.usual_time() },
                 host: host.name,
                 labels: host.labels,
                 capacity,

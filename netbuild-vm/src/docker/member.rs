@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bollard::models::{ContainerState, ContainerStateStatusEnum, ContainerSummary, ContainerSummaryStateEnum};
-use netbuild_core::model::{AttemptFolder, AttemptId, BuildName, ExitRecord, HostName, Report, Timestamp};
+use netbuild_core::model::{
+    AttemptFolder, AttemptId, AttemptNumber, BuildName, ExitRecord, HostName, Report, Timestamp,
+};
 use netbuild_core::port::{Clock, Observed, Phase};
 
 use super::daemon::{Daemon, DaemonError};
@@ -39,13 +41,15 @@ struct Seen {
     machine: Option<Capacity>,
     /// The containers of the last complete list; `None` before the first.
     containers: Option<BTreeMap<String, Container>>,
-    /// Whether the daemon answered when it was last asked.
-    answers: bool,
+    /// Whether the daemon answered when it was last asked; `None` before the first answer or failure.
+    answers: Option<bool>,
     /// From when to when the daemon last did not answer; to the end of time as long as it does not. Containers that ended
     /// then may have been ended by a restart of the daemon.
     gap: Option<(Timestamp, Timestamp)>,
     /// What starts that are underway reserve, by name.
     starting: BTreeMap<BuildName, (AttemptId, Capacity)>,
+    /// Builds for which a container was asked for without an answer.
+    maybe: BTreeMap<BuildName, AttemptNumber>,
     /// Ends that were judged, by the container's id: they never change.
     ends: BTreeMap<String, Report>,
     cancelled: BTreeSet<AttemptId>,
@@ -83,9 +87,10 @@ impl Member {
                 host,
                 machine: None,
                 containers: None,
-                answers: false,
+                answers: None,
                 gap: None,
                 starting: BTreeMap::new(),
+                maybe: BTreeMap::new(),
                 ends: BTreeMap::new(),
                 cancelled: BTreeSet::new(),
                 has_runner: false,
@@ -109,7 +114,12 @@ impl Member {
 
     /// Whether the daemon answered when it was last asked.
     pub(super) fn answers(&self) -> bool {
-        self.seen().answers
+        self.seen().answers == Some(true)
+    }
+
+    /// Whether it is known by now whether the daemon answers.
+    pub(super) fn was_asked(&self) -> bool {
+        self.seen().answers.is_some()
     }
 
     /// Whether its containers were listed since this executor was opened.
@@ -119,6 +129,7 @@ impl Member {
 
     /// Asks for everything there, and answers all that was seen.
     pub(super) async fn look(&self) -> Result<Vec<Observed>, DaemonError> {
+        let asked_for = self.seen().maybe.clone();
         let looked = self.list().await;
         let mut seen = self.seen();
         match looked {
@@ -129,6 +140,8 @@ impl Member {
                     containers.values().map(|container| &container.labels.attempt).collect();
                 seen.cancelled.retain(|attempt| attempts.contains(attempt));
                 seen.regain(self.clock.now());
+                // What was asked for before the list is in it, or is not there.
+                seen.maybe.retain(|name, number| asked_for.get(name) != Some(number));
                 seen.machine = machine.or(seen.machine);
                 let observed = containers.values().map(|container| container.observed(&self.name)).collect();
                 seen.containers = Some(containers);
@@ -288,6 +301,21 @@ impl Member {
         seen.containers.iter().flat_map(BTreeMap::values).map(tell).collect()
     }
 
+    /// A container of this attempt is about to be asked for.
+    pub(super) fn expect(&self, name: &BuildName, attempt: AttemptNumber) {
+        self.seen().maybe.insert(name.clone(), attempt);
+    }
+
+    /// It is there, or certainly not.
+    pub(super) fn expect_no_more(&self, name: &BuildName) {
+        self.seen().maybe.remove(name);
+    }
+
+    /// The attempt of a build that may be there although it was not seen.
+    pub(super) fn may_have(&self, name: &BuildName) -> Option<AttemptNumber> {
+        self.seen().maybe.get(name).copied()
+    }
+
     /// A cancel was asked: a container that ends from now on was not ended by somebody else.
     pub(super) fn cancel(&self, attempt: &AttemptId) {
         self.seen().cancelled.insert(attempt.clone());
@@ -344,19 +372,19 @@ impl Member {
 
 impl Seen {
     fn lose(&mut self, now: Timestamp) {
-        if self.answers {
+        if self.answers == Some(true) {
             self.gap = Some((now, END_OF_TIME));
         }
-        self.answers = false;
+        self.answers = Some(false);
     }
 
     fn regain(&mut self, now: Timestamp) {
-        if !self.answers
+        if self.answers == Some(false)
             && let Some((_, until)) = &mut self.gap
         {
             *until = now;
         }
-        self.answers = true;
+        self.answers = Some(true);
     }
 }
 

@@ -30,6 +30,10 @@ pub struct DockerOptions {
     pub deadline: Duration,
     /// How often a daemon is listed though its events told nothing new. Default 10 s.
     pub list_again: Duration,
+    /// A host that has not answered since this executor was opened holds up every start for so long: the build may run
+    /// there. By then the gateway has heard of whatever an earlier scheduler started, or its runner has stopped for want
+    /// of a lease. Default 150 s: more than the default lease, its grace and [`start_within`](Self::start_within).
+    pub forget_after: Duration,
     /// How long a container may be asked for before its runner begins; one that begins later does not begin. Daemons that
     /// hang do what they were asked once they go on. Default 60 s.
     pub start_within: Duration,
@@ -48,6 +52,7 @@ impl DockerOptions {
             weights: Weights::default(),
             deadline: Duration::from_secs(20),
             list_again: Duration::from_secs(10),
+            forget_after: Duration::from_secs(150),
             start_within: Duration::from_secs(60),
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use netbuild_core::model::{AttemptFolder, AttemptMark, Cause, Failure, Outcome, Report};
+use netbuild_core::model::{AttemptFolder, AttemptMark, Cause, Failure, HostName, Outcome, Report};
 use netbuild_core::port::{ExecutorEvent, StartError, StartRequest, Started};
 use secrecy::ExposeSecret;
 use tokio::time::timeout;
@@ -31,21 +31,15 @@ enum NoHost {
     #[error("no host of the fleet answers: {0}")]
     NoneAnswers(Placement),
     #[error("{0} was not listed since this executor was opened: it may run the build")]
-    NotListed(netbuild_core::model::HostName),
+    NotListed(HostName),
     #[error("somebody else is at the container of the build")]
     Contended,
-    #[error("the host of the build's container does not answer")]
-    HostSilent,
+    #[error("{0} does not answer, and may have the container of the attempt")]
+    Silent(HostName),
 }
 
 fn unavailable(error: NoHost) -> StartError {
     StartError::Unavailable(error.into())
-}
-
-/// What a start found.
-enum Found {
-    Nothing,
-    Container(Arc<Member>, Container),
 }
 
 impl Fleet {
@@ -57,8 +51,8 @@ impl Fleet {
                 return Ok(started);
             }
             let turn = match self.look_for(request).await? {
-                Found::Nothing => self.place_and_create(request).await?,
-                Found::Container(member, container) => self.meet(request, &member, container).await?,
+                None => self.place_and_create(request).await?,
+                Some((member, container)) => self.meet(request, &member, container).await?,
             };
             match turn {
                 Some(started) => return Ok(started),
@@ -84,38 +78,36 @@ impl Fleet {
     }
 
     /// Looks for a container of the build's name on all hosts.
-    async fn look_for(&self, request: &StartRequest) -> Result<Found, StartError> {
+    async fn look_for(&self, request: &StartRequest) -> Result<Option<(Arc<Member>, Container)>, StartError> {
         let members = self.members();
         let looks = join_all(members.iter().map(async |member| {
             // One that hangs would hold every start up. What it had when it was last seen is known.
-            if !member.is_known() {
-                return member.look().await.map(|_| member.by_name(&request.name));
+            match member.answers() {
+                true => member.look_at(request.name.as_str()).await,
+                false if member.was_asked() => Ok(member.by_name(&request.name)),
+                false => member.look().await.map(|_| member.by_name(&request.name)),
             }
-            if !member.answers() {
-                return Ok(member.by_name(&request.name));
-            }
-            member.look_at(request.name.as_str()).await
         }))
         .await;
-        let mut found = Found::Nothing;
+        let mut found: Option<(Arc<Member>, Container)> = None;
         for (member, look) in members.into_iter().zip(looks) {
             match look {
                 Ok(Some(container)) => {
-                    let newer = match &found {
-                        Found::Nothing => true,
-                        Found::Container(_, other) => container.labels.attempt.number > other.labels.attempt.number,
-                    };
-                    if newer {
-                        found = Found::Container(member, container);
+                    let number = |container: &Container| container.labels.attempt.number;
+                    if found.as_ref().is_none_or(|(_, other)| number(&container) > number(other)) {
+                        found = Some((member, container));
                     }
                 }
-                Ok(None) => {}
+                Ok(None) if member.may_have(&request.name) == Some(request.job.attempt.number) => {
+                    return Err(StartError::Unknown(NoHost::Silent(member.name.clone()).into()));
+                }
+                Ok(None) if member.is_known() || self.is_settled() => {}
+                Ok(None) => return Err(unavailable(NoHost::NotListed(member.name.clone()))),
                 Err(error) => {
                     tracing::warn!(host = %member.name, %error, "a host does not answer");
                     member.lose();
-                    if !member.is_known() {
-                        return Err(unavailable(NoHost::NotListed(member.name.clone())));
-                    }
+                    // What is known of it counts when the caller asks again.
+                    return Err(unavailable_daemon(error));
                 }
             }
         }
@@ -136,7 +128,7 @@ impl Fleet {
                 // Whoever asks knows that the earlier attempt has fenced itself; see the module.
                 return self.place_and_create(request).await;
             }
-            return Err(StartError::Unknown(NoHost::HostSilent.into()));
+            return Err(StartError::Unknown(NoHost::Silent(member.name.clone()).into()));
         }
         match decision {
             StartDecision::Spawn => {
@@ -232,7 +224,13 @@ impl Fleet {
     async fn create(&self, request: &StartRequest, member: &Arc<Member>, image: &str) -> Result<bool, StartError> {
         self.bring_runner(member).await?;
         let body = spec::attempt(request, image, &self.runner_volume, &self.options);
-        let created = match member.daemon.create(Some(request.name.as_str()), body).await {
+        // Should this call be dropped, or have no answer, the container may be there.
+        member.expect(&request.name, request.job.attempt.number);
+        let created = member.daemon.create(Some(request.name.as_str()), body).await;
+        if !matches!(created, Err(DaemonError::Late(_) | DaemonError::Broken(_))) {
+            member.expect_no_more(&request.name);
+        }
+        let created = match created {
             Ok(id) => id,
             Err(error) if error.is_conflict() => return Ok(false),
             Err(error) => return Err(from_create(error)),
