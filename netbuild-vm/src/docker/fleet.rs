@@ -103,20 +103,22 @@ impl Fleet {
         new
     }
 
-    /// Everything on every host. Of one that does not answer it tells what was there as unknown.
+    /// Everything on every host. Of one that does not answer it tells what was there as unknown, without asking it
+    /// again: its watcher does, and says when it is back.
     pub(super) async fn list(&self) -> Listing {
         let members = self.members();
-        let looks = join_all(members.iter().map(|member| member.look())).await;
+        let looks = join_all(members.iter().map(async |member| {
+            if member.was_asked() && !member.answers() {
+                return None;
+            }
+            let look = member.look().await;
+            look.inspect_err(|error| tracing::warn!(host = %member.name, %error, "a host does not answer")).ok()
+        }))
+        .await;
         let mut listing = Listing { attempts: Vec::new(), complete: true };
         for (member, look) in members.iter().zip(looks) {
-            match look {
-                Ok(observed) => listing.attempts.extend(observed),
-                Err(error) => {
-                    tracing::warn!(host = %member.name, %error, "a host does not answer; the list is not complete");
-                    listing.attempts.extend(member.unknown());
-                    listing.complete = false;
-                }
-            }
+            listing.complete &= look.is_some();
+            listing.attempts.extend(look.unwrap_or_else(|| member.unknown()));
         }
         // Who has a container has no pull any more.
         let pulled = self.pulls.observed();

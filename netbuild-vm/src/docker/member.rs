@@ -54,7 +54,8 @@ struct Seen {
     ends: BTreeMap<String, Report>,
     cancelled: BTreeSet<AttemptId>,
     has_runner: bool,
-    images: BTreeSet<String>,
+    /// Images that were seen there; of others, when they were last looked for in vain, on the monotonic clock.
+    images: BTreeMap<String, Option<Duration>>,
 }
 
 /// An attempt's container.
@@ -94,7 +95,7 @@ impl Member {
                 ends: BTreeMap::new(),
                 cancelled: BTreeSet::new(),
                 has_runner: false,
-                images: BTreeSet::new(),
+                images: BTreeMap::new(),
             }),
             runner_turn: tokio::sync::Mutex::new(()),
         }
@@ -354,11 +355,31 @@ impl Member {
 
     /// Whether an image was seen there.
     pub(super) fn has_image(&self, image: &str) -> bool {
-        self.seen().images.contains(image)
+        self.seen().images.get(image) == Some(&None)
     }
 
     pub(super) fn set_has_image(&self, image: &str) {
-        self.seen().images.insert(image.to_owned());
+        self.seen().images.insert(image.to_owned(), None);
+    }
+
+    /// An image that was seen there is not.
+    pub(super) fn set_lacks_image(&self, image: &str) {
+        let now = self.clock.monotonic();
+        self.seen().images.insert(image.to_owned(), Some(now));
+    }
+
+    /// Looks for an image, unless it was seen, or looked for in vain a moment ago.
+    pub(super) async fn look_for_image(&self, image: &str) -> Result<(), DaemonError> {
+        let now = self.clock.monotonic();
+        let fresh = |looked: &Option<Duration>| looked.is_none_or(|at| now.saturating_sub(at) < LOOK_AGAIN);
+        if self.seen().images.get(image).is_some_and(fresh) {
+            return Ok(());
+        }
+        match self.daemon.has_image(image).await? {
+            true => self.set_has_image(image),
+            false => self.set_lacks_image(image),
+        }
+        Ok(())
     }
 
     pub(super) fn has_runner(&self) -> bool {
@@ -437,6 +458,9 @@ fn machine_of(info: &bollard::models::SystemInfo) -> Capacity {
         cpu_millis: cores.saturating_mul(1_000),
     }
 }
+
+/// After that an image that was not there is looked for again.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// How long to wait before a daemon that broke off is asked again.
 pub(super) const AGAIN: Duration = Duration::from_secs(1);

@@ -157,6 +157,14 @@ impl Fleet {
             labels: Default::default(),
             avoid: request.avoid.clone(),
         };
+        let members = self.members();
+        join_all(members.iter().filter(|member| member.answers()).map(async |member| {
+            // Without an answer it counts as a host without the image; whoever goes there all the same hears why.
+            if let Err(error) = member.look_for_image(&image).await {
+                tracing::warn!(host = %member.name, %error, "an image cannot be looked for");
+            }
+        }))
+        .await;
         let candidates = self.candidates(&labels, |member| member.has_image(&image));
         let placement = place(&wanted, &candidates, self.options.strategy, self.options.weights);
         tracing::debug!(attempt = %labels.attempt, %placement, "placed");
@@ -170,8 +178,7 @@ impl Fleet {
         // Nothing is awaited between the choice and this, so that no other start takes the same room.
         let reservation = member.reserve(&request.name, &labels.attempt, labels.reserved);
         let host = Some(member.name.clone());
-        if member.has_image(&image) || member.daemon.has_image(&image).await.map_err(unavailable_daemon)? {
-            member.set_has_image(&image);
+        if member.has_image(&image) {
             let created = self.create(request, &member, &image).await?;
             return Ok(created.then_some(Started::Created { host }));
         }
@@ -233,6 +240,10 @@ impl Fleet {
         let created = match created {
             Ok(id) => id,
             Err(error) if error.is_conflict() => return Ok(false),
+            Err(error) if error.is_absent() => {
+                member.set_lacks_image(image);
+                return Ok(false);
+            }
             Err(error) => return Err(from_create(error)),
         };
         self.deliver(request, member, &created).await?;

@@ -29,10 +29,14 @@ pub(crate) struct Bench {
 impl Bench {
     /// So many hosts with so many slots each.
     pub(crate) async fn new(hosts: usize, slots: u32) -> Self {
+        Self::with(hosts, slots, DaemonOptions::default()).await
+    }
+
+    /// The same, with daemons of these settings.
+    pub(crate) async fn with(hosts: usize, slots: u32, options: DaemonOptions) -> Self {
         // A short path, as sockets need it.
         let folder = tempfile::Builder::new().prefix("nbd").tempdir_in("/tmp").unwrap();
-        let start =
-            |n: usize| DockerDaemon::start(folder.path().join(n.to_string()), DaemonOptions::default()).unwrap();
+        let start = |n: usize| DockerDaemon::start(folder.path().join(n.to_string()), options.clone()).unwrap();
         let daemons: Vec<_> = (0..hosts).map(start).collect();
         for daemon in &daemons {
             import(daemon).await;
@@ -53,7 +57,11 @@ impl Bench {
     }
 
     pub(crate) async fn open(&self) -> Arc<DockerExecutor> {
-        let opened = DockerExecutor::open(self.pool.clone(), self.options(), Arc::new(SystemClock::new())).await;
+        self.open_with(self.options()).await
+    }
+
+    pub(crate) async fn open_with(&self, options: DockerOptions) -> Arc<DockerExecutor> {
+        let opened = DockerExecutor::open(self.pool.clone(), options, Arc::new(SystemClock::new())).await;
         Arc::new(opened.unwrap())
     }
 

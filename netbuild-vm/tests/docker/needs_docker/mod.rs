@@ -1,4 +1,5 @@
 //! Each test starts hosts of its own: see `netbuild_servers::DockerDaemon`.
 
 mod bench;
+mod faults;
 mod suite;

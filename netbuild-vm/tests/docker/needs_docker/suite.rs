@@ -43,7 +43,7 @@ impl Containers {
     }
 }
 
-fn request(attempt: &netbuild_core::model::AttemptId, command: TestCommand) -> StartRequest {
+pub(crate) fn request(attempt: &netbuild_core::model::AttemptId, command: TestCommand) -> StartRequest {
     let mut request = executor::request(attempt, command);
     let mut build = (*request.build).clone();
     build.spec.image = Some(IMAGE.to_owned());
