@@ -107,6 +107,14 @@ impl DockerDaemon {
         self.process.iter().for_each(Process::thaw);
     }
 
+    /// Runs a program on the host, to its end, whatever that is. Nothing when the host is gone.
+    pub fn run(&self, program: &str, arguments: &[&str]) {
+        if let Some(machine) = &self.machine {
+            // Filling a disk ends with an error, as it should.
+            let _ended = machine.enter(program).args(arguments).output();
+        }
+    }
+
     /// The socket that the daemon listens at.
     pub fn socket(&self) -> PathBuf {
         self.folder.join("docker.sock")

@@ -45,6 +45,10 @@ impl Machine {
         let init = Process::start("unshare", unshare, &folder.join("machine.log"))?;
         let machine = Machine { init, number, _lock: lock };
         machine.init.wait_until(|| machine.first().is_some_and(has_own_proc))?;
+        // As on other machines. On one where nothing is shared the daemon hides what is mounted below its folder.
+        let mut share = machine.enter("mount");
+        share.args(["--make-rshared", "/"]);
+        succeeds(share)?;
         machine.connect()?;
         Ok(machine)
     }

@@ -1,13 +1,16 @@
 //! Hosts with an image, and executors on them.
 
+use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bollard::query_parameters::{CreateImageOptionsBuilder, ListContainersOptionsBuilder, ListVolumesOptions};
 use bollard::{API_DEFAULT_VERSION, Docker, body_full};
 use futures_util::TryStreamExt;
-use netbuild_core::model::HostName;
-use netbuild_core::port::SystemClock;
+use netbuild_core::model::{AttemptId, AttemptNumber, HostName, Report};
+use netbuild_core::port::{Executor, Listing, Phase, SystemClock};
+use netbuild_core::testkit::fixtures;
 use netbuild_servers::{DockerDaemon, DockerOptions as DaemonOptions};
 use netbuild_vm::docker::{Capacity, DockerExecutor, DockerHost, DockerOptions, Endpoint, HostList};
 
@@ -65,6 +68,12 @@ impl Bench {
         Arc::new(opened.unwrap())
     }
 
+    /// Fills the disk of a host's images, should it have less than 128 MiB.
+    pub(crate) fn fill(&self, host: usize) {
+        let file = self.daemons[host].data().join("filled");
+        self.daemons[host].run("dd", &["if=/dev/zero", "bs=64k", "count=2048", &format!("of={}", file.display())]);
+    }
+
     /// A client of a host.
     pub(crate) fn client(&self, host: usize) -> Docker {
         client(&self.daemons[host])
@@ -105,4 +114,48 @@ async fn import(daemon: &DockerDaemon) {
     let options = CreateImageOptionsBuilder::new().from_src("-").repo(IMAGE).tag("latest").build();
     let body = body_full(image.into_inner().unwrap().into());
     client.create_image(Some(options), Some(body), None).try_collect::<Vec<_>>().await.unwrap();
+}
+
+/// No test waits longer for anything.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) fn attempt(n: u64, number: u32) -> AttemptId {
+    fixtures::build("acme", "site", n).key().attempt(AttemptNumber::new(number))
+}
+
+pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl FnMut() -> F) -> T {
+    let found = async {
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    match tokio::time::timeout(PATIENCE, found).await {
+        Ok(found) => found,
+        Err(_) => panic!("{what} never came"),
+    }
+}
+
+pub(crate) fn phase(listing: &Listing, attempt: &AttemptId) -> Option<Phase> {
+    let of_it: Vec<_> = listing.attempts.iter().filter(|observed| observed.attempt == *attempt).collect();
+    assert!(of_it.len() <= 1, "{of_it:?}");
+    of_it.first().map(|observed| observed.phase.clone())
+}
+
+pub(crate) async fn running(executor: &DockerExecutor, attempt: &AttemptId) {
+    until("it runs", async || {
+        let phase = phase(&executor.list().await.unwrap(), attempt);
+        matches!(phase, Some(Phase::Running { .. })).then_some(())
+    })
+    .await;
+}
+
+pub(crate) async fn ended(executor: &DockerExecutor, attempt: &AttemptId) -> Report {
+    until("its end", async || match phase(&executor.list().await.unwrap(), attempt) {
+        Some(Phase::Ended { report }) => Some(report),
+        _ => None,
+    })
+    .await
 }

@@ -1,25 +1,16 @@
 //! Daemons that hang, die and come back, and hosts that are gone.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use netbuild_core::model::{AttemptId, HostName, Outcome, Report};
+use netbuild_core::model::{AttemptId, HostName, Outcome};
 use netbuild_core::port::{Executor, Listing, Phase, StartError, Started};
 use netbuild_core::testkit::conformance::executor::TestCommand;
-use netbuild_core::testkit::fixtures;
 use netbuild_servers::DockerOptions as DaemonOptions;
 use netbuild_vm::docker::{DockerExecutor, DockerOptions};
 
-use super::bench::Bench;
+use super::bench::{Bench, attempt, ended, phase, running, until};
 use super::suite::request;
-
-/// No test waits longer for anything.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-fn attempt(n: u64, number: u32) -> AttemptId {
-    fixtures::build("acme", "site", n).key().attempt(netbuild_core::model::AttemptNumber::new(number))
-}
 
 fn impatient(bench: &Bench) -> DockerOptions {
     DockerOptions {
@@ -30,21 +21,6 @@ fn impatient(bench: &Bench) -> DockerOptions {
     }
 }
 
-async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl FnMut() -> F) -> T {
-    let found = async {
-        loop {
-            if let Some(found) = look().await {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    match tokio::time::timeout(PATIENCE, found).await {
-        Ok(found) => found,
-        Err(_) => panic!("{what} never came"),
-    }
-}
-
 async fn start(executor: &DockerExecutor, attempt: &AttemptId, command: TestCommand) -> Option<HostName> {
     match executor.start(&request(attempt, command)).await.unwrap() {
         Started::Created { host } => host,
@@ -52,30 +28,8 @@ async fn start(executor: &DockerExecutor, attempt: &AttemptId, command: TestComm
     }
 }
 
-fn phase(listing: &Listing, attempt: &AttemptId) -> Option<Phase> {
-    let of_it: Vec<_> = listing.attempts.iter().filter(|observed| observed.attempt == *attempt).collect();
-    assert!(of_it.len() <= 1, "{of_it:?}");
-    of_it.first().map(|observed| observed.phase.clone())
-}
-
 async fn complete(executor: &DockerExecutor) -> Listing {
     until("a complete list", async || Some(executor.list().await.unwrap()).filter(|listing| listing.complete)).await
-}
-
-async fn running(executor: &DockerExecutor, attempt: &AttemptId) {
-    until("it runs", async || {
-        let phase = phase(&executor.list().await.unwrap(), attempt);
-        matches!(phase, Some(Phase::Running { .. })).then_some(())
-    })
-    .await;
-}
-
-async fn ended(executor: &DockerExecutor, attempt: &AttemptId) -> Report {
-    until("its end", async || match phase(&executor.list().await.unwrap(), attempt) {
-        Some(Phase::Ended { report }) => Some(report),
-        _ => None,
-    })
-    .await
 }
 
 fn host(bench: &Bench, name: &HostName) -> usize {
