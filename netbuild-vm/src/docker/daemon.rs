@@ -25,6 +25,7 @@ use tokio::time::timeout;
 use super::archive::{self, TornArchive};
 use super::host::Endpoint;
 use super::labels::EXECUTOR;
+use super::options::DockerOptions;
 
 /// Why a call has no answer that is of use.
 #[derive(Debug, thiserror::Error)]
@@ -89,12 +90,15 @@ pub(super) struct Daemon {
     /// The value of the label of all that is the executor's.
     executor: String,
     deadline: Duration,
+    /// For what probes the daemon.
+    patience: Duration,
     client: OnceCell<Docker>,
 }
 
 impl Daemon {
-    pub(super) fn new(endpoint: Endpoint, executor: &str, deadline: Duration) -> Self {
-        Daemon { endpoint, executor: executor.to_owned(), deadline, client: OnceCell::new() }
+    pub(super) fn new(endpoint: Endpoint, options: &DockerOptions) -> Self {
+        let (deadline, patience) = (options.deadline, options.health.deadline);
+        Daemon { endpoint, executor: options.label.clone(), deadline, patience, client: OnceCell::new() }
     }
 
     async fn call<T>(&self, call: impl AsyncFnOnce(&Docker) -> Result<T, Error>) -> Result<T, DaemonError> {
@@ -120,11 +124,12 @@ impl Daemon {
         self.call(async |docker| docker.info().await).await
     }
 
-    /// All containers of the executor, also those that have ended.
+    /// All containers of the executor, also those that have ended: what people call `docker ps`, and the probe.
     pub(super) async fn list(&self) -> Result<Vec<ContainerSummary>, DaemonError> {
         let filters = HashMap::from([("label", vec![format!("{EXECUTOR}={}", self.executor)])]);
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-        self.call(async |docker| docker.list_containers(Some(options)).await).await
+        let list = async { Ok(self.client().await?.list_containers(Some(options)).await?) };
+        timeout(self.patience, list).await.unwrap_or(Err(DaemonError::Late(self.patience)))
     }
 
     pub(super) async fn inspect(&self, container: &str) -> Result<ContainerInspectResponse, DaemonError> {

@@ -22,7 +22,9 @@ use super::host::HostPool;
 use super::member::{Container, Member, absent};
 use super::options::{DockerOptions, Network};
 use super::spec::FOLDER;
+use super::view::HostView;
 use super::watch::{follow, kill_later, take_over};
+use crate::escalation::Ask;
 use crate::verdict::Verdict;
 
 /// The most bytes of a log in one answer.
@@ -73,6 +75,11 @@ impl DockerExecutor {
         let revision = take_over(&fleet, &*pool, &stop).await;
         fleet.tasks.spawn(follow(Arc::clone(&fleet), pool, revision, stop.clone()));
         Ok(DockerExecutor { fleet, _stop_on_drop: stop.clone().drop_guard(), stop })
+    }
+
+    /// The hosts by name, as they were last seen.
+    pub fn hosts(&self) -> Vec<HostView> {
+        self.fleet.views()
     }
 
     /// Stops watching and waits for that. Containers run on: an executor that is opened later finds them. Attempts that
@@ -140,19 +147,23 @@ impl Executor for DockerExecutor {
             return Ok(());
         }
         let Some((member, container)) = self.find(attempt).await? else { return Ok(()) };
-        match container.verdict {
-            Verdict::Ended(_) | Verdict::Over(_) => return Ok(()),
-            Verdict::NotStarted | Verdict::Pending | Verdict::Running { .. } => member.cancel(attempt),
+        if matches!(container.verdict, Verdict::Ended(_) | Verdict::Over(_)) {
+            return Ok(());
         }
-        let signal = if grace.is_zero() { "KILL" } else { "TERM" };
-        match member.daemon.kill(&container.id, signal).await {
+        let (ask, left) = member.cancel(attempt, grace);
+        let sent = match ask {
+            Ask::Nothing => Ok(()),
+            Ask::Term => member.daemon.kill(&container.id, "TERM").await,
+            Ask::Kill => member.daemon.kill(&container.id, "KILL").await,
+        };
+        match sent {
             Ok(()) => {}
             // It does not run, or is gone.
             Err(error) if error.is_conflict() || error.is_absent() => {}
             Err(error) => return Err(failed(error)),
         }
-        if !grace.is_zero() {
-            kill_later(&self.fleet, &member, container.id, grace, self.stop.clone());
+        if ask != Ask::Kill {
+            kill_later(&self.fleet, &member, container.id, left, self.stop.clone());
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use netbuild_core::port::{Clock, ExecutorEvent, Listing};
 use tokio::sync::broadcast;
 use tokio_util::task::TaskTracker;
 
+use super::health::HealthState;
 use super::host::Hosts;
 use super::keyed::Keyed;
 use super::labels::Labels;
@@ -143,7 +144,12 @@ impl Fleet {
             let host = member.host();
             let account = &labels.attempt.build.account;
             let of_account = attempts.iter().filter(|attempt| attempt.build.account == *account).count();
-            let open = member.answers() && !host.draining;
+            let standing = match member.health() {
+                _ if host.draining || !member.answers() => Standing::Closed,
+                (HealthState::Healthy, _) => Standing::Open,
+                (HealthState::Suspect, _) => Standing::Suspect,
+                (HealthState::New | HealthState::Quarantined, _) => Standing::Closed,
+            };
             Some(Candidate {
                 pull: if image_is_at(&member) { Duration::ZERO } else { self.pulls.usual_time() },
                 host: host.name,
@@ -151,7 +157,7 @@ impl Fleet {
                 capacity,
                 used,
                 of_account: u32::try_from(of_account).unwrap_or(u32::MAX),
-                standing: if open { Standing::Open } else { Standing::Closed },
+                standing,
             })
         };
         self.members().into_iter().filter_map(candidate).collect()

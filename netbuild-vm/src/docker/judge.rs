@@ -10,6 +10,8 @@ pub(super) struct ContainerFacts {
     pub(super) attempt: AttemptId,
     pub(super) state: State,
     pub(super) exit: ExitFact,
+    /// A start is at it at this moment.
+    pub(super) is_starting: bool,
     pub(super) cancel_asked: bool,
     /// The daemon was restarted while the container ran.
     pub(super) daemon_restarted: bool,
@@ -42,6 +44,9 @@ const SIGNALS: i64 = 128;
 /// Judges where an attempt stands.
 pub(super) fn judge(facts: &ContainerFacts) -> Verdict {
     match &facts.state {
+        State::Created if facts.is_starting => Verdict::Pending,
+        // Nothing of it ran, and nothing shall.
+        State::Created if facts.cancel_asked => Verdict::Ended(Report::of(Outcome::Cancelled)),
         State::Created => Verdict::NotStarted,
         State::Running { since } => Verdict::Running { since: *since },
         State::Removing => {
@@ -105,7 +110,15 @@ mod tests {
         let (account, project) = (AccountId::new("acme").unwrap(), ProjectId::new("site").unwrap());
         let build = BuildKey { account, project, build: BuildId::new(Timestamp::EPOCH, [1; 10]) };
         let attempt = build.attempt(AttemptNumber::FIRST);
-        ContainerFacts { attempt, state, exit, cancel_asked: false, daemon_restarted: false, log_bytes: 7 }
+        ContainerFacts {
+            attempt,
+            state,
+            exit,
+            is_starting: false,
+            cancel_asked: false,
+            daemon_restarted: false,
+            log_bytes: 7,
+        }
     }
 
     fn exited(code: i64, oom_killed: bool) -> State {
@@ -131,7 +144,10 @@ mod tests {
     fn only_a_container_that_has_exited_has_ended() {
         let success = || record(Outcome::Succeeded { deploy: None });
         let since = Timestamp::from_millis(5);
-        assert_eq!(judge(&facts(State::Created, success())), Verdict::NotStarted);
+        let created = facts(State::Created, success());
+        assert_eq!(judge(&created), Verdict::NotStarted);
+        assert_eq!(judge(&ContainerFacts { is_starting: true, ..created.clone() }), Verdict::Pending);
+        assert_eq!(label(&ContainerFacts { cancel_asked: true, ..created }), "cancelled");
         assert_eq!(judge(&facts(State::Running { since }, success())), Verdict::Running { since });
         assert!(matches!(judge(&facts(State::Removing, ExitFact::Absent)), Verdict::Over(_)));
     }

@@ -11,11 +11,13 @@ use netbuild_core::model::{
 use netbuild_core::port::{Clock, Observed, Phase};
 
 use super::daemon::{Daemon, DaemonError};
+use super::health::{Health, HealthRules, HealthState, Probe};
 use super::host::{Capacity, DockerHost};
 use super::judge::{ContainerFacts, State, judge};
 use super::labels::Labels;
 use super::options::DockerOptions;
 use super::spec::FOLDER;
+use crate::escalation::{Ask, Escalation, escalate};
 use crate::verdict::{ExitFact, Verdict};
 
 /// The longest exit record: the runner writes 64 KiB at most.
@@ -29,6 +31,7 @@ pub(super) struct Member {
     pub(super) name: HostName,
     pub(super) daemon: Daemon,
     clock: Arc<dyn Clock>,
+    rules: HealthRules,
     seen: Mutex<Seen>,
     runner_turn: tokio::sync::Mutex<()>,
 }
@@ -41,6 +44,7 @@ struct Seen {
     machine: Option<Capacity>,
     /// The containers of the last complete list; `None` before the first.
     containers: Option<BTreeMap<String, Container>>,
+    health: Health,
     /// Whether the daemon answered when it was last asked; `None` before the first answer or failure.
     answers: Option<bool>,
     /// From when to when the daemon last did not answer; to the end of time as long as it does not. Containers that ended
@@ -52,7 +56,8 @@ struct Seen {
     maybe: BTreeMap<BuildName, AttemptNumber>,
     /// Ends that were judged, by the container's id: they never change.
     ends: BTreeMap<String, Report>,
-    cancelled: BTreeSet<AttemptId>,
+    /// How far the cancels that were asked have gone.
+    cancels: BTreeMap<AttemptId, Escalation>,
     has_runner: bool,
     /// Images that were seen there; of others, when they were last looked for in vain, on the monotonic clock.
     images: BTreeMap<String, Option<Duration>>,
@@ -82,18 +87,20 @@ impl Member {
     pub(super) fn new(host: DockerHost, options: &DockerOptions, clock: Arc<dyn Clock>) -> Self {
         Member {
             name: host.name.clone(),
-            daemon: Daemon::new(host.endpoint.clone(), &options.label, options.deadline),
+            daemon: Daemon::new(host.endpoint.clone(), options),
+            rules: options.health,
             clock,
             seen: Mutex::new(Seen {
                 host,
                 machine: None,
                 containers: None,
+                health: Health::new(),
                 answers: None,
                 gap: None,
                 starting: BTreeMap::new(),
                 maybe: BTreeMap::new(),
                 ends: BTreeMap::new(),
-                cancelled: BTreeSet::new(),
+                cancels: BTreeMap::new(),
                 has_runner: false,
                 images: BTreeMap::new(),
             }),
@@ -123,6 +130,12 @@ impl Member {
         self.seen().answers.is_some()
     }
 
+    /// How it does, and the time within which nearly all probes were answered.
+    pub(super) fn health(&self) -> (HealthState, Option<Duration>) {
+        let seen = self.seen();
+        (seen.health.state(), seen.health.p95())
+    }
+
     /// Whether its containers were listed since this executor was opened.
     pub(super) fn is_known(&self) -> bool {
         self.seen().containers.is_some()
@@ -134,12 +147,13 @@ impl Member {
         let looked = self.list().await;
         let mut seen = self.seen();
         match looked {
-            Ok((machine, containers)) => {
+            Ok((machine, containers, probe)) => {
                 let ids: BTreeSet<&String> = containers.values().map(|container| &container.id).collect();
                 seen.ends.retain(|id, _| ids.contains(id));
                 let attempts: BTreeSet<&AttemptId> =
                     containers.values().map(|container| &container.labels.attempt).collect();
-                seen.cancelled.retain(|attempt| attempts.contains(attempt));
+                seen.cancels.retain(|attempt, _| attempts.contains(attempt));
+                self.probed(&mut seen, Probe::Answered(probe));
                 seen.regain(self.clock.now());
                 // What was asked for before the list is in it, or is not there.
                 seen.maybe.retain(|name, number| asked_for.get(name) != Some(number));
@@ -149,13 +163,21 @@ impl Member {
                 Ok(observed)
             }
             Err(error) => {
+                self.probed(&mut seen, Probe::Silent);
                 seen.lose(self.clock.now());
                 Err(error)
             }
         }
     }
 
-    async fn list(&self) -> Result<(Option<Capacity>, BTreeMap<String, Container>), DaemonError> {
+    fn probed(&self, seen: &mut Seen, probe: Probe) {
+        if let Some(before) = seen.health.probed(probe, self.clock.monotonic(), &self.rules) {
+            tracing::info!(host = %self.name, ?before, now = ?seen.health.state(), ?probe, "a host's health");
+        }
+    }
+
+    /// What the machine has, where that was not known, its containers, and how long the daemon took to list them.
+    async fn list(&self) -> Result<(Option<Capacity>, BTreeMap<String, Container>, Duration), DaemonError> {
         let machine = match self.seen().machine {
             Some(_) => None,
             None => Some(()),
@@ -165,13 +187,16 @@ impl Member {
             None => None,
         };
         let mut containers = BTreeMap::new();
-        for summary in self.daemon.list().await? {
+        let asked = self.clock.monotonic();
+        let listed = self.daemon.list().await?;
+        let probe = self.clock.monotonic().saturating_sub(asked);
+        for summary in listed {
             // What was removed between the list and the look is gone.
             if let Some((name, container)) = absent(self.read(summary).await)?.flatten() {
                 containers.insert(name, container);
             }
         }
-        Ok((machine, containers))
+        Ok((machine, containers, probe))
     }
 
     async fn read(&self, summary: ContainerSummary) -> Result<Option<(String, Container)>, DaemonError> {
@@ -183,7 +208,9 @@ impl Member {
         let (Some(name), Some(labels)) = (name, Labels::read(&labels)) else { return Ok(None) };
         let made_at = Timestamp::from_millis(u64::try_from(created.unwrap_or(0)).unwrap_or(0).saturating_mul(1_000));
         let verdict = match state {
-            Some(ContainerSummaryStateEnum::CREATED) => Verdict::NotStarted,
+            Some(ContainerSummaryStateEnum::CREATED) => {
+                self.judge(&labels.attempt, State::Created, ExitFact::Absent, 0)
+            }
             Some(ContainerSummaryStateEnum::EXITED | ContainerSummaryStateEnum::DEAD) => {
                 self.end_of(&id, &labels.attempt).await?
             }
@@ -255,8 +282,16 @@ impl Member {
         log_bytes: u64,
         daemon_restarted: bool,
     ) -> ContainerFacts {
-        let cancel_asked = self.seen().cancelled.contains(attempt);
-        ContainerFacts { attempt: attempt.clone(), state, exit, cancel_asked, daemon_restarted, log_bytes }
+        let seen = self.seen();
+        ContainerFacts {
+            attempt: attempt.clone(),
+            state,
+            exit,
+            is_starting: seen.starting.values().any(|(starting, _)| starting == attempt),
+            cancel_asked: seen.cancels.contains_key(attempt),
+            daemon_restarted,
+            log_bytes,
+        }
     }
 
     fn note(&self, name: &str, container: Container) {
@@ -278,7 +313,9 @@ impl Member {
     /// The daemon did not answer, or its events broke off.
     pub(super) fn lose(&self) {
         let now = self.clock.now();
-        self.seen().lose(now);
+        let mut seen = self.seen();
+        self.probed(&mut seen, Probe::Silent);
+        seen.lose(now);
     }
 
     /// A container as it was last seen, by the build's name.
@@ -317,9 +354,14 @@ impl Member {
         self.seen().maybe.get(name).copied()
     }
 
-    /// A cancel was asked: a container that ends from now on was not ended by somebody else.
-    pub(super) fn cancel(&self, attempt: &AttemptId) {
-        self.seen().cancelled.insert(attempt.clone());
+    /// A cancel is asked, or goes on: what to send now, and how long until the end of the grace. A container that ends from
+    /// now on was not ended by somebody else.
+    pub(super) fn cancel(&self, attempt: &AttemptId, grace: Duration) -> (Ask, Duration) {
+        let now = self.clock.monotonic();
+        let mut seen = self.seen();
+        let (escalation, ask) = escalate(seen.cancels.get(attempt).copied(), grace, now);
+        seen.cancels.insert(attempt.clone(), escalation);
+        (ask, escalation.kill_at.saturating_sub(now))
     }
 
     /// What builds may use, and what they use: those that the daemon reported and have not ended, and those that are being

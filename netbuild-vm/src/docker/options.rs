@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::health::HealthRules;
 use super::host::Capacity;
 use super::place::{Strategy, Weights};
 
@@ -25,7 +26,9 @@ pub struct DockerOptions {
     pub strategy: Strategy,
     /// How much its advantages count.
     pub weights: Weights,
-    /// The longest wait for one answer of a daemon. Default 20 s: one that is asked to create a container beside many others
+    /// When a host is trusted.
+    pub health: HealthRules,
+    /// The longest wait for one answer of a daemon but that to a probe. Default 20 s: one that is asked to create a container beside many others
     /// takes seconds.
     pub deadline: Duration,
     /// How often a daemon is listed though its events told nothing new. Default 10 s.
@@ -50,6 +53,7 @@ impl DockerOptions {
             isolation: Isolation::default(),
             strategy: Strategy::default(),
             weights: Weights::default(),
+            health: HealthRules::default(),
             deadline: Duration::from_secs(20),
             list_again: Duration::from_secs(10),
             forget_after: Duration::from_secs(150),

@@ -7,13 +7,18 @@ use netbuild_core::model::{AttemptId, HostName, Outcome};
 use netbuild_core::port::{Executor, Listing, Phase, StartError, Started};
 use netbuild_core::testkit::conformance::executor::TestCommand;
 use netbuild_servers::DockerOptions as DaemonOptions;
-use netbuild_vm::docker::{DockerExecutor, DockerOptions};
+use netbuild_vm::docker::{DockerExecutor, DockerOptions, HealthRules, HealthState};
 
 use super::bench::{Bench, attempt, ended, phase, running, until};
 use super::suite::request;
 
 fn impatient(bench: &Bench) -> DockerOptions {
     DockerOptions {
+        health: HealthRules {
+            deadline: Duration::from_secs(3),
+            calm: Duration::from_secs(4),
+            ..HealthRules::default()
+        },
         deadline: Duration::from_secs(3),
         list_again: Duration::from_secs(1),
         forget_after: Duration::from_secs(5),
@@ -72,9 +77,15 @@ async fn a_daemon_that_hangs_takes_no_builds_and_its_containers_are_found_again(
         matches!(phase(&listing, &attempt(1, 1)), Some(Phase::Running { .. })),
         "the late one is seen: {listing:?}"
     );
+    // It is not trusted at once, and then it stays trusted.
+    let health = async || executor.hosts()[hung].health;
+    assert_eq!(health().await, HealthState::Quarantined);
+    assert_eq!(start(&executor, &attempt(6, 1), TestCommand::Succeed).await.as_ref(), Some(&at[1]));
+    until("trust", async || (health().await == HealthState::Healthy).then_some(())).await;
+    assert_eq!(start(&executor, &attempt(7, 1), TestCommand::Succeed).await.as_ref(), Some(&at[0]), "the emptier");
     executor.cancel(&attempt(1, 1), Duration::from_secs(1)).await.unwrap();
     assert_eq!(ended(&executor, &attempt(1, 1)).await.outcome, Outcome::Cancelled);
-    for (n, number) in [(1, 1), (1, 2), (2, 1), (3, 1), (4, 1), (5, 1)] {
+    for (n, number) in [(1, 1), (1, 2), (2, 1), (3, 1), (4, 1), (5, 1), (6, 1), (7, 1)] {
         executor.cancel(&attempt(n, number), Duration::ZERO).await.unwrap();
         ended(&executor, &attempt(n, number)).await;
         executor.remove(&attempt(n, number)).await.unwrap();
