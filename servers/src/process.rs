@@ -140,7 +140,7 @@ impl Process {
     }
 
     /// All processes that come from this one.
-    fn children(&self) -> Vec<Pid> {
+    pub(crate) fn children(&self) -> Vec<Pid> {
         let mut found = children_of(self.pid);
         let mut next = 0;
         while let Some(parent) = found.get(next) {

@@ -9,6 +9,7 @@ use super::{AttemptId, Report, Timestamp};
 ///
 /// ```text
 /// attempt.json   which attempt this is; written by the executor before the runner starts   (AttemptMark)
+/// job.json       the job, where it does not come on standard input; the runner removes it once it has read it
 /// lock           locked by the runner as long as it lives (flock); the second of two runners ends at once
 /// runner.json    who the runner is; written by the runner once it has the lock             (RunnerIdentity)
 /// log            the masked log; written by the runner
@@ -21,6 +22,9 @@ pub struct AttemptFolder;
 impl AttemptFolder {
     /// The [`AttemptMark`].
     pub const ATTEMPT: &'static str = "attempt.json";
+    /// The [`Job`](super::Job) as [`to_wire`](super::Job::to_wire) writes it, with its secrets: readable for the runner alone, and there until
+    /// the runner has read it. An executor that can give a runner no standard input puts it here.
+    pub const JOB: &'static str = "job.json";
     /// The lock.
     pub const LOCK: &'static str = "lock";
     /// The [`RunnerIdentity`].
@@ -44,6 +48,10 @@ pub struct AttemptMark {
     pub attempt: AttemptId,
     /// When the executor made the folder.
     pub created_at: Timestamp,
+    /// A runner that has not begun by then does not begin any more, by its own clock: whoever asked for it may have given
+    /// it up. `None`: it may begin at any time. For executors whose calls can take effect long after they were asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_by: Option<Timestamp>,
 }
 
 /// Who a runner is, so that no other process is ever taken for it: process ids are used again, start times and boots are

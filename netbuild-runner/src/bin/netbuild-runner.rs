@@ -1,5 +1,6 @@
 //! The runner as a program: `netbuild-runner netbuild-runner FOLDER`, as executors call any program that can be a runner,
-//! or `netbuild-runner FOLDER`. The job's wire text comes on standard input.
+//! or `netbuild-runner FOLDER`. The job's wire text is in the folder or comes on standard
+//! input.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,7 +14,7 @@ fn main() -> ExitCode {
     match std::env::args_os().nth(1) {
         Some(folder) => runner::main_from_stdin(Path::new(&folder)),
         None => {
-            eprintln!("usage: netbuild-runner FOLDER, with the job on standard input");
+            eprintln!("usage: netbuild-runner FOLDER, with the job in it or on standard input");
             ExitCode::FAILURE
         }
     }

@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 
 use super::group;
 use super::log::Log;
+use super::memory::Memory;
 use super::stop::{Halt, Stop, StopReason};
 use super::user::bound_processes;
 
@@ -41,6 +42,7 @@ pub(super) struct Call<'a> {
 
 /// Runs the command to its end or to the stop signal. When this returns, nothing that it started runs any more.
 pub(super) async fn run(call: Call<'_>, log: Arc<Log>, stop: &Stop) -> Result<(), Halt> {
+    let memory = Memory::now();
     let (mut child, output) = start(&call).map_err(|error| not_started(&error))?;
     let mut pump = JoinSet::new();
     pump.spawn(copy(output, Arc::clone(&log)));
@@ -56,7 +58,8 @@ pub(super) async fn run(call: Call<'_>, log: Arc<Log>, stop: &Stop) -> Result<()
         End::LogFailed(failure) => Err(failure.into()),
         End::Exited(status) => {
             log?;
-            failure(status).map_or(Ok(()), |failure| Err(failure.into()))
+            // A command may end with 0 although the system killed a part of it: what it made is not whole.
+            memory.failure().or_else(|| failure(status)).map_or(Ok(()), |failure| Err(failure.into()))
         }
         End::Unwaitable(error) => Err(not_started(&error).into()),
     }

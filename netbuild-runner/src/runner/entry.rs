@@ -1,7 +1,7 @@
 //! How a process becomes a runner.
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use netbuild_core::model::{Job, Outcome, Report};
+use netbuild_core::model::{AttemptFolder, Cause, Failure, Job, Outcome, Report};
 use netbuild_core::port::Clock;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -56,8 +56,9 @@ pub fn dispatch() -> Option<ExitCode> {
     })
 }
 
-/// Is the runner of the attempt in `folder`: reads the job's wire text from standard input to its end, does the build,
-/// and returns when it is over and reported.
+/// Is the runner of the attempt in `folder`: reads the job's wire text from the folder's
+/// [`JOB`](netbuild_core::model::AttemptFolder::JOB), which it removes, or where that is not there from standard input to its
+/// end; does the build, and returns when it is over and reported.
 ///
 /// The caller is a process that does nothing else: this takes over its process group, its signals and its standard
 /// input, and closes every other file that is open. On Linux only.
@@ -82,7 +83,13 @@ pub fn main_from_stdin(folder: &Path) -> ExitCode {
 fn be_runner(folder: &Path) -> Result<(), NoClaim> {
     close_inherited();
     let claim = Claim::take(folder)?;
-    let job = match read_job() {
+    let clock: Arc<dyn Clock> = Arc::new(BootClock::default());
+    if claim.is_late(clock.now()) {
+        let late =
+            Failure::new(Cause::PendingTimeout, "the runner was started after the time until which it may begin");
+        return Ok(claim.end(&Report::of(Outcome::Failed(late)))?);
+    }
+    let job = match read_job(&claim.path(AttemptFolder::JOB)) {
         Ok(job) if job.attempt != *claim.attempt() => return Err(NoClaim::OtherAttempt),
         Ok(job) if job.user.is_some_and(|user| !group::can_end(user)) => {
             return Ok(claim.end(&attempt::broken("the command's user is none of 1 to 2147483646"))?);
@@ -91,7 +98,6 @@ fn be_runner(folder: &Path) -> Result<(), NoClaim> {
         Err(why) => return Ok(claim.end(&attempt::broken(why))?),
     };
     group::lead()?;
-    let clock: Arc<dyn Clock> = Arc::new(BootClock::default());
     if let Err(error) = claim.begin(clock.now()) {
         return Ok(claim.end(&Report::of(Outcome::Failed(disk::failure(&error))))?);
     }
@@ -116,9 +122,15 @@ async fn run(claim: &Claim, job: Job, clock: Arc<dyn Clock>) -> io::Result<()> {
 }
 
 /// Reads the job, and leaves nothing to read for anybody else.
-fn read_job() -> Result<Job, String> {
+fn read_job(path: &Path) -> Result<Job, String> {
     let mut text = String::new();
-    let read = io::stdin().lock().take(MAX_JOB_BYTES).read_to_string(&mut text);
+    let read = match File::open(path) {
+        Ok(file) => file.take(MAX_JOB_BYTES).read_to_string(&mut text).and_then(|_| fs::remove_file(path)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            io::stdin().lock().take(MAX_JOB_BYTES).read_to_string(&mut text).map(drop)
+        }
+        Err(error) => Err(error),
+    };
     let text = SecretString::from(text);
     read.map_err(|error| format!("the job could not be read: {error}"))?;
     let null = File::open("/dev/null").map_err(|error| format!("/dev/null: {error}"))?;

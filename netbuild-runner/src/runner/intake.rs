@@ -17,7 +17,7 @@ const MAX_RECORD_BYTES: usize = 64 << 10;
 #[derive(Debug)]
 pub(super) struct Claim {
     folder: PathBuf,
-    attempt: AttemptId,
+    mark: AttemptMark,
     /// Locked as long as it is open. Programs that the runner starts do not inherit it.
     _lock: File,
 }
@@ -55,12 +55,17 @@ impl Claim {
         }
         let mark: AttemptMark = serde_json::from_slice(&fs::read(folder.join(AttemptFolder::ATTEMPT))?)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        Ok(Claim { folder: std::path::absolute(folder)?, attempt: mark.attempt, _lock: lock })
+        Ok(Claim { folder: std::path::absolute(folder)?, mark, _lock: lock })
     }
 
     /// The attempt that the folder is for.
     pub(super) fn attempt(&self) -> &AttemptId {
-        &self.attempt
+        &self.mark.attempt
+    }
+
+    /// Whether it is too late to begin.
+    pub(super) fn is_late(&self, now: Timestamp) -> bool {
+        self.mark.start_by.is_some_and(|start_by| now > start_by)
     }
 
     /// The folder's absolute path.
@@ -97,7 +102,7 @@ impl Claim {
         if self.path(AttemptFolder::EXIT).try_exists()? {
             return Ok(());
         }
-        let record = ExitRecord { attempt: self.attempt.clone(), report: report.clone() };
+        let record = ExitRecord { attempt: self.mark.attempt.clone(), report: report.clone() };
         record::write(&self.folder, AttemptFolder::EXIT, &record)
     }
 }
@@ -111,7 +116,7 @@ mod tests {
 
     fn folder() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
-        let mark = AttemptMark { attempt: samples::job().attempt, created_at: Timestamp::EPOCH };
+        let mark = AttemptMark { attempt: samples::job().attempt, created_at: Timestamp::EPOCH, start_by: None };
         record::write(folder.path(), AttemptFolder::ATTEMPT, &mark).unwrap();
         folder
     }
@@ -137,6 +142,19 @@ mod tests {
         assert_eq!(record.report.outcome, Outcome::Cancelled, "the first record stays");
         drop(claim);
         assert!(matches!(Claim::take(folder.path()), Err(NoClaim::Over)));
+    }
+
+    #[test]
+    fn it_is_late_once_the_time_to_begin_has_passed() {
+        let folder = folder();
+        let late = |start_by| {
+            let mark = AttemptMark { attempt: samples::job().attempt, created_at: Timestamp::EPOCH, start_by };
+            record::write(folder.path(), AttemptFolder::ATTEMPT, &mark).unwrap();
+            let claim = Claim::take(folder.path()).unwrap();
+            [9, 10, 11].map(|now| claim.is_late(Timestamp::from_millis(now)))
+        };
+        assert_eq!(late(Some(Timestamp::from_millis(10))), [false, false, true]);
+        assert_eq!(late(None), [false; 3]);
     }
 
     #[test]

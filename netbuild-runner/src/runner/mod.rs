@@ -52,6 +52,7 @@ mod heartbeat;
 mod intake;
 mod lease;
 mod log;
+mod memory;
 mod mounts;
 mod phases;
 mod proc_stat;

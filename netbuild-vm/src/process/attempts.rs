@@ -16,11 +16,12 @@ use super::error::OpenError;
 use super::facts::{Found, Remembered, SETTLED, gather, read_mark};
 use super::files::replace_json;
 use super::folders::{Folders, Lock, LockedFolder};
-use super::judge::{ExitFact, RunnerFact, Verdict, judge};
+use super::judge::{RunnerFact, judge};
 use super::options::ProcessOptions;
 use super::proc_table::{Traces, read_boot_id};
 use super::signals::sweep;
 use super::users;
+use crate::verdict::{ExitFact, Verdict};
 
 /// What the calls of the executor and its supervisor share.
 #[derive(Debug)]
@@ -95,7 +96,7 @@ impl Attempts {
             Some(folder) => self.settle(&folder, &mark, &found)?,
             None => judge(&found.facts),
         };
-        Ok(Some(self.observed(&mark.attempt, verdict.phase(&found.facts))))
+        Ok(Some(self.observed(&mark.attempt, verdict.phase(found.facts.made_at))))
     }
 
     pub(super) fn observed(&self, attempt: &AttemptId, phase: Phase) -> Observed {

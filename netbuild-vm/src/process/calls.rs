@@ -14,8 +14,8 @@ use super::error::FolderBusy;
 use super::facts::{CANCEL, CancelMark, read_mark};
 use super::files::{open_regular, replace_json};
 use super::folders::{Lock, LockedFolder};
-use super::judge::Verdict;
 use super::start::Try;
+use crate::verdict::Verdict;
 
 /// The most bytes of a log in one answer.
 const MAX_LOG_BYTES: usize = 1 << 20;

@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 use super::children::Children;
 use super::files::{FileFact, read_json, read_tail};
 use super::folders::BOOT;
-use super::judge::{ExitFact, FolderFacts, RunnerFact};
+use super::judge::{FolderFacts, RunnerFact};
 use super::proc_table::{Leader, Traces, is_alive};
 use super::signals::anybody;
 use super::spawn::OUTPUT;
+use crate::verdict::ExitFact;
 
 /// How an executor settled an attempt, once it saw that nothing of it runs any more: an [`ExitRecord`].
 pub(super) const SETTLED: &str = "settled.json";
@@ -146,8 +147,7 @@ fn read_exit(folder: &Path, mark: &AttemptMark) -> io::Result<ExitFact> {
     Ok(match read_json::<ExitRecord>(&folder.join(AttemptFolder::EXIT))? {
         FileFact::Absent => ExitFact::Absent,
         FileFact::Unreadable(why) => ExitFact::Unreadable(why),
-        FileFact::Read(record) if record.attempt == mark.attempt => ExitFact::Ours(record.report),
-        FileFact::Read(record) => ExitFact::OfAnother(record.attempt),
+        FileFact::Read(record) => ExitFact::of(record, &mark.attempt),
     })
 }
 

@@ -237,7 +237,7 @@ mod tests {
             project: ProjectId::new("site").unwrap(),
             build: BuildId::new(Timestamp::EPOCH, [1; 10]),
         };
-        AttemptMark { attempt: build.attempt(AttemptNumber::FIRST), created_at: Timestamp::EPOCH }
+        AttemptMark { attempt: build.attempt(AttemptNumber::FIRST), created_at: Timestamp::EPOCH, start_by: None }
     }
 
     #[test]

@@ -1,9 +1,8 @@
 //! The decisions of the executor: functions of what was found, without I/O.
 
-use std::time::Duration;
+use netbuild_core::model::{AttemptId, Cause, Outcome, Report, Timestamp};
 
-use netbuild_core::model::{AttemptId, AttemptNumber, Cause, Failure, Outcome, Report, Timestamp};
-use netbuild_core::port::Phase;
+use crate::verdict::{ExitFact, Verdict, concluded};
 
 /// What was found in an attempt's folder, and of its processes.
 ///
@@ -43,31 +42,6 @@ pub(super) enum RunnerFact {
     Gone,
 }
 
-/// What was found of the exit record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum ExitFact {
-    Absent,
-    Ours(Report),
-    OfAnother(AttemptId),
-    Unreadable(String),
-}
-
-/// Where an attempt stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// There is a folder, but no runner was started, or it died before it did anything: a start makes up for it.
-    NotStarted,
-    /// A runner was started and has not shown itself.
-    Pending,
-    Running {
-        since: Timestamp,
-    },
-    /// It is over; once nothing of it runs any more, this is its end.
-    Over(Report),
-    /// It has ended.
-    Ended(Report),
-}
-
 /// Judges where an attempt stands.
 pub(super) fn judge(facts: &FolderFacts) -> Verdict {
     if let Some(report) = &facts.settled {
@@ -82,7 +56,7 @@ pub(super) fn judge(facts: &FolderFacts) -> Verdict {
 }
 
 fn judge_dead(facts: &FolderFacts, exit: &ExitFact) -> Verdict {
-    let failed = |cause, what: &str| Verdict::Over(conclude(facts, cause, what));
+    let failed = |cause, what: &str| Verdict::Over(concluded(cause, what, &facts.evidence, facts.log_bytes));
     match exit {
         ExitFact::Ours(report) => Verdict::Over(report.clone()),
         ExitFact::OfAnother(attempt) => {
@@ -103,86 +77,9 @@ fn judge_dead(facts: &FolderFacts, exit: &ExitFact) -> Verdict {
     }
 }
 
-fn conclude(facts: &FolderFacts, cause: Cause, what: &str) -> Report {
-    let evidence = if facts.evidence.is_empty() { what.to_owned() } else { format!("{what}\n{}", facts.evidence) };
-    Report { log_bytes: facts.log_bytes, ..Report::of(Outcome::Failed(Failure::new(cause, evidence))) }
-}
-
-impl Verdict {
-    /// The phase that others are told. What is over but not yet seen to be gone counts as running.
-    pub(super) fn phase(&self, facts: &FolderFacts) -> Phase {
-        match self {
-            Verdict::NotStarted => Phase::Pending { waits_for: "start".to_owned() },
-            Verdict::Pending => Phase::Pending { waits_for: "runner".to_owned() },
-            Verdict::Running { since } => Phase::Running { since: *since },
-            Verdict::Over(_) => Phase::Running { since: facts.made_at },
-            Verdict::Ended(report) => Phase::Ended { report: report.clone() },
-        }
-    }
-}
-
-/// What a start does when the name is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum StartDecision {
-    /// Start a runner in the folder that is there: none ever ran in it.
-    Spawn,
-    /// Answer what is there.
-    Adopt,
-    /// Remove what is there for good, and create.
-    Replace,
-    /// It is over, and its last processes are being ended: look again soon.
-    Wait,
-    NameTaken,
-    Stale,
-}
-
-/// Decides what a start with `fence` does when the name is held by the attempt `held`.
-pub(super) fn decide_start(held: AttemptNumber, verdict: &Verdict, fence: AttemptNumber) -> StartDecision {
-    match held.cmp(&fence) {
-        std::cmp::Ordering::Greater => StartDecision::Stale,
-        std::cmp::Ordering::Equal => match verdict {
-            Verdict::NotStarted => StartDecision::Spawn,
-            Verdict::Pending | Verdict::Running { .. } | Verdict::Over(_) | Verdict::Ended(_) => StartDecision::Adopt,
-        },
-        std::cmp::Ordering::Less => match verdict {
-            Verdict::NotStarted | Verdict::Ended(_) => StartDecision::Replace,
-            Verdict::Over(_) => StartDecision::Wait,
-            Verdict::Pending | Verdict::Running { .. } => StartDecision::NameTaken,
-        },
-    }
-}
-
-/// How far a cancel has gone. Times are of the monotonic clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Escalation {
-    pub(super) kill_at: Duration,
-}
-
-/// What to send now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ask {
-    Nothing,
-    Term,
-    Kill,
-}
-
-/// The next step of a cancel: TERM once, KILL from the end of the grace on. A later cancel may shorten the grace and never
-/// prolongs it.
-pub(super) fn escalate(before: Option<Escalation>, grace: Duration, now: Duration) -> (Escalation, Ask) {
-    let kill_at = before.map_or(Duration::MAX, |before| before.kill_at).min(now.saturating_add(grace));
-    let ask = if now >= kill_at {
-        Ask::Kill
-    } else if before.is_none() {
-        Ask::Term
-    } else {
-        Ask::Nothing
-    };
-    (Escalation { kill_at }, ask)
-}
-
 #[cfg(test)]
 mod tests {
-    use netbuild_core::model::{AccountId, BuildId, BuildKey, ProjectId};
+    use netbuild_core::model::{AccountId, AttemptNumber, BuildId, BuildKey, ProjectId};
 
     use super::*;
 
@@ -275,35 +172,5 @@ mod tests {
     fn what_was_settled_stays() {
         let settled = FolderFacts { settled: Some(success()), ..facts(RunnerFact::Coming, ExitFact::Absent) };
         assert_eq!(judge(&settled), Verdict::Ended(success()));
-    }
-
-    #[test]
-    fn the_fence_decides_who_gets_the_name() {
-        use StartDecision::{Adopt, NameTaken, Replace, Spawn, Stale, Wait};
-        let running = Verdict::Running { since: AT };
-        let table = [
-            (Verdict::NotStarted, Replace, Spawn),
-            (Verdict::Pending, NameTaken, Adopt),
-            (running, NameTaken, Adopt),
-            (Verdict::Over(success()), Wait, Adopt),
-            (Verdict::Ended(success()), Replace, Adopt),
-        ];
-        for (verdict, lower, same) in table {
-            let decide = |held| decide_start(AttemptNumber::new(held), &verdict, AttemptNumber::new(2));
-            assert_eq!((decide(1), decide(2), decide(3)), (lower, same, Stale), "{verdict:?}");
-        }
-    }
-
-    #[test]
-    fn a_cancel_terms_once_and_kills_after_the_shortest_grace() {
-        let s = Duration::from_secs;
-        let (state, ask) = escalate(None, s(10), s(100));
-        assert_eq!((state.kill_at, ask), (s(110), Ask::Term));
-        assert_eq!(escalate(Some(state), s(10), s(105)), (state, Ask::Nothing));
-        assert_eq!(escalate(Some(state), s(60), s(109)), (state, Ask::Nothing), "never prolonged");
-        assert_eq!(escalate(Some(state), s(10), s(110)).1, Ask::Kill);
-        assert_eq!(escalate(Some(state), s(1), s(105)).0.kill_at, s(106), "but shortened");
-        assert_eq!(escalate(None, Duration::ZERO, s(1)).1, Ask::Kill);
-        assert_eq!(escalate(None, Duration::MAX, s(1)).1, Ask::Term);
     }
 }

@@ -10,9 +10,9 @@ use super::attempts::Attempts;
 use super::error::{FolderBusy, ForeignFolder, UsersBusy, from_disk, from_spawn, unavailable};
 use super::facts::read_mark;
 use super::folders::{Lock, LockedFolder};
-use super::judge::{StartDecision, decide_start};
 use super::spawn::spawn;
 use super::users::{Reservation, reserve};
+use crate::fence::{StartDecision, decide_start};
 
 /// What became of one try.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl Attempts {
     }
 
     fn create(&self, request: &StartRequest) -> Result<Try<Started, StartError>, StartError> {
-        let mark = AttemptMark { attempt: request.job.attempt.clone(), created_at: self.clock.now() };
+        let mark = AttemptMark { attempt: request.job.attempt.clone(), created_at: self.clock.now(), start_by: None };
         let admission = self.admission.lock().unwrap_or_else(PoisonError::into_inner);
         if self.count_open().map_err(from_disk)? >= self.options.slots as usize {
             return Err(StartError::Full);
@@ -79,9 +79,9 @@ impl Attempts {
             StartDecision::Stale => Err(StartError::Stale { by: held }),
             StartDecision::Wait => Ok(Try::Again(StartError::NameTaken { by: held })),
             StartDecision::NameTaken => Err(StartError::NameTaken { by: held }),
-            StartDecision::Adopt => {
-                Ok(Try::Done(Started::Adopted { observed: self.observed(&mark.attempt, verdict.phase(&found.facts)) }))
-            }
+            StartDecision::Adopt => Ok(Try::Done(Started::Adopted {
+                observed: self.observed(&mark.attempt, verdict.phase(found.facts.made_at)),
+            })),
             // A folder that was made before commands had users of their own is no place for one that shall have.
             StartDecision::Spawn if self.options.users.is_none() || found.traces.user.is_some() => {
                 self.spawn_in(folder, request, &mark).map(Try::Done)

@@ -16,8 +16,9 @@ use tokio_util::sync::CancellationToken;
 use super::attempts::Attempts;
 use super::facts::read_mark;
 use super::folders::Lock;
-use super::judge::{Ask, Escalation, Verdict, escalate};
 use super::signals::{sweep, term};
+use crate::escalation::{Ask, Escalation, escalate};
+use crate::verdict::Verdict;
 
 /// What the supervisor remembers from one look to the next: nothing that the folders do not tell again.
 #[derive(Debug, Default)]
@@ -124,7 +125,7 @@ fn look_at(
         (Verdict::Over(_), _) => look.soon = true,
         _ => {}
     }
-    let phase = verdict.phase(&found.facts);
+    let phase = verdict.phase(found.facts.made_at);
     if before.phase.as_ref() != Some(&phase) {
         before.phase = Some(phase.clone());
         look.news.push(attempts.observed(&mark.attempt, phase));

@@ -76,7 +76,7 @@ async fn a_folder_without_a_runner_is_started_in_and_a_later_attempt_replaces_it
 fn make_folder(bench: &Bench, request: &StartRequest) {
     let folder = bench.folder(request);
     fs::create_dir(&folder).unwrap();
-    let mark = AttemptMark { attempt: id(request).clone(), created_at: Timestamp::EPOCH };
+    let mark = AttemptMark { attempt: id(request).clone(), created_at: Timestamp::EPOCH, start_by: None };
     fs::write(folder.join(AttemptFolder::ATTEMPT), serde_json::to_vec(&mark).unwrap()).unwrap();
 }
 

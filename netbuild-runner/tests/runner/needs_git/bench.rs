@@ -151,7 +151,7 @@ impl Attempt {
 
     fn within(job: Job, disk: &Path) -> Self {
         let folder = tempfile::tempdir_in(disk).unwrap();
-        let mark = AttemptMark { attempt: job.attempt.clone(), created_at: Timestamp::EPOCH };
+        let mark = AttemptMark { attempt: job.attempt.clone(), created_at: Timestamp::EPOCH, start_by: None };
         std::fs::write(folder.path().join(AttemptFolder::ATTEMPT), serde_json::to_vec(&mark).unwrap()).unwrap();
         Attempt { job, folder, programs: programs() }
     }

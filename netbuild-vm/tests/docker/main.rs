@@ -1,0 +1,4 @@
+//! The Docker executor with real daemons.
+
+#[cfg(test)]
+mod needs_docker;
