@@ -2,10 +2,11 @@
 
 use std::future::pending;
 use std::io;
+use std::pin::pin;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use lapin::Consumer;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
@@ -32,6 +33,8 @@ pub(super) struct Inbox {
     pub(super) arrived: Notify,
     /// Told when somebody asks for messages, or when something is due earlier.
     pub(super) changed: Notify,
+    /// Told when a [`State::drains_done`] grows.
+    drained: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -41,11 +44,39 @@ pub(super) struct State {
     asked_at: Option<Instant>,
     /// Messages that were given back, and have not come again, each with the time.
     pub(super) returned: Vec<(Held, Instant)>,
+    /// How often somebody asked for all that has come to be taken in, and how many of those were answered.
+    drains_asked: u64,
+    drains_done: u64,
 }
 
 impl Inbox {
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("nothing panics while it holds this lock")
+    }
+
+    /// Waits until everything that the client has received by now is in the holdings: it may wait in between.
+    pub(super) async fn drained(&self) {
+        let asked = {
+            let mut state = self.state();
+            state.drains_asked += 1;
+            state.drains_asked
+        };
+        self.changed.notify_one();
+        loop {
+            // Before the look, so that an answer right after it is not missed.
+            let mut drained = pin!(self.drained.notified());
+            drained.as_mut().enable();
+            if self.state().drains_done >= asked {
+                return;
+            }
+            drained.await;
+        }
+    }
+
+    /// Everything that was received before `asked` was read is taken in.
+    fn drain_done(&self, asked: u64) {
+        self.state().drains_done = asked;
+        self.drained.notify_waiters();
     }
 
     /// Hands out what is here, and keeps the consumer going.
@@ -118,6 +149,8 @@ async fn consume_on_demand(session: &Session, options: &AmqpOptions) -> lapin::R
 /// Gives back what is due until somebody asks for messages.
 async fn wait_until_asked(session: &Session) -> lapin::Result<()> {
     loop {
+        let drains_asked = session.inbox.state().drains_asked;
+        session.inbox.drain_done(drains_asked);
         let (asked_at, due, next_due) = session.inbox.state().look(Instant::now());
         give_back(session, due).await?;
         if asked_at.is_some() {
@@ -133,6 +166,11 @@ async fn wait_until_asked(session: &Session) -> lapin::Result<()> {
 /// Takes what comes and gives back what is due, until nobody has asked for `idle`.
 async fn consume_while_asked(session: &Session, consumer: &mut Consumer, idle: Duration) -> lapin::Result<()> {
     loop {
+        let drains_asked = session.inbox.state().drains_asked;
+        while let Some(delivery) = consumer.next().now_or_never() {
+            take_in(session, delivery)?;
+        }
+        session.inbox.drain_done(drains_asked);
         // Before anything is given back, which would come here again.
         let Some(idle_at) = session.inbox.state().idle_at(Instant::now(), idle) else { return Ok(()) };
         let (_, due, next_due) = session.inbox.state().look(Instant::now());
@@ -140,17 +178,21 @@ async fn consume_while_asked(session: &Session, consumer: &mut Consumer, idle: D
         let next_look = next_due.map_or(idle_at, |due_at| due_at.min(idle_at));
         loop {
             tokio::select! {
-                delivery = consumer.next() => match delivery {
-                    Some(delivery) => session.inbox.state().arrive(delivery?),
-                    // The queue is gone, or moves to another node.
-                    None => return Err(io::Error::other("the broker ended the consumer").into()),
-                },
+                delivery = consumer.next() => take_in(session, delivery)?,
                 () = session.inbox.changed.notified() => break,
                 () = sleep_until(next_look) => break,
             }
-            session.inbox.arrived.notify_waiters();
         }
     }
+}
+
+/// Takes in what the consumer received.
+fn take_in(session: &Session, delivery: Option<lapin::Result<Delivery>>) -> lapin::Result<()> {
+    // Without one the queue is gone, or moves to another node.
+    let ended = || Err(io::Error::other("the broker ended the consumer").into());
+    session.inbox.state().arrive(delivery.unwrap_or_else(ended)?);
+    session.inbox.arrived.notify_waiters();
+    Ok(())
 }
 
 /// Gives messages back to the broker, which hands them out again at once.

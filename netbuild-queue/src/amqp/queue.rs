@@ -169,6 +169,7 @@ impl Queue for AmqpQueue {
             }
             // On the consumer's channel: what the broker does not count because it is on its way here arrives first.
             let ready = topology::ready(&session.consume, &self.options().queue).await?;
+            session.inbox.drained().await;
             let _alone = session.at_dead.lock().await;
             Ok((ready, topology::ready(&session.consume, &self.options().dead_queue()).await?))
         };
