@@ -52,8 +52,8 @@ struct Seen {
     gap: Option<(Timestamp, Timestamp)>,
     /// What starts that are underway reserve, by name.
     starting: BTreeMap<BuildName, (AttemptId, Capacity)>,
-    /// Builds for which a container was asked for without an answer.
-    maybe: BTreeMap<BuildName, AttemptNumber>,
+    /// Builds for which a container was asked for without an answer, each with the time on the monotonic clock.
+    maybe: BTreeMap<BuildName, (AttemptNumber, Duration)>,
     /// Ends that were judged, by the container's id: they never change.
     ends: BTreeMap<String, Report>,
     /// How far the cancels that were asked have gone.
@@ -341,7 +341,8 @@ impl Member {
 
     /// A container of this attempt is about to be asked for.
     pub(super) fn expect(&self, name: &BuildName, attempt: AttemptNumber) {
-        self.seen().maybe.insert(name.clone(), attempt);
+        let now = self.clock.monotonic();
+        self.seen().maybe.insert(name.clone(), (attempt, now));
     }
 
     /// It is there, or certainly not.
@@ -349,9 +350,21 @@ impl Member {
         self.seen().maybe.remove(name);
     }
 
-    /// The attempt of a build that may be there although it was not seen.
-    pub(super) fn may_have(&self, name: &BuildName) -> Option<AttemptNumber> {
-        self.seen().maybe.get(name).copied()
+    /// Whether an attempt may be there although it was not seen, and for how long that is so.
+    pub(super) fn may_have(&self, name: &BuildName, attempt: AttemptNumber) -> Option<Duration> {
+        let now = self.clock.monotonic();
+        let (_, since) = self.seen().maybe.get(name).copied().filter(|(asked, _)| *asked == attempt)?;
+        Some(now.saturating_sub(since))
+    }
+
+    /// For how long the daemon has not answered; nothing while it does.
+    pub(super) fn silent_for(&self) -> Duration {
+        let now = self.clock.now();
+        let seen = self.seen();
+        match seen.gap {
+            Some((from, _)) if seen.answers == Some(false) => now.since(from),
+            _ => Duration::ZERO,
+        }
     }
 
     /// A cancel is asked, or goes on: what to send now, and how long until the end of the grace. A container that ends from

@@ -22,6 +22,8 @@
 //! - A host that does not answer may have the attempt. If it was asked for it, or was seen to have it, the same attempt is
 //!   started nowhere else. A later attempt is: whoever asks for it knows that the first has fenced itself, for a runner stops
 //!   when it gets no lease, and the ledger takes no effect of an earlier attempt.
+//!   If it was never seen to run there, it is given up as [`HostLost`](netbuild_core::model::Cause::HostLost) after
+//!   [`DockerOptions::forget_after`].
 //! - A daemon that hangs does later what it was asked for before. So a runner that is started after
 //!   [`DockerOptions::start_within`] does not begin, by its host's clock.
 //! - An executor that is opened while a host does not answer starts nothing for [`DockerOptions::forget_after`], for it cannot

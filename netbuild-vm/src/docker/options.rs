@@ -35,7 +35,7 @@ pub struct DockerOptions {
     pub list_again: Duration,
     /// A host that has not answered since this executor was opened holds up every start for so long: the build may run
     /// there. By then the gateway has heard of whatever an earlier scheduler started, or its runner has stopped for want
-    /// of a lease. Default 150 s: more than the default lease, its grace and [`start_within`](Self::start_within).
+    /// of a lease. An attempt that a host was asked for before it fell silent is given up after the same time. Default 150 s: more than the default lease, its grace and [`start_within`](Self::start_within).
     pub forget_after: Duration,
     /// How long a container may be asked for before its runner begins; one that begins later does not begin. Daemons that
     /// hang do what they were asked once they go on. Default 60 s.

@@ -18,6 +18,7 @@ use super::member::{Container, Member, absent};
 use super::place::{Placement, Wanted, place};
 use super::spec::{self, EMPTY_IMAGE, FOLDER, RUNNER, RUNNER_FOLDER};
 use crate::fence::{StartDecision, decide_start};
+use crate::verdict::Verdict;
 
 /// How often a start looks again at what is there before it gives up: somebody else is at the name.
 const TURNS: usize = 5;
@@ -98,8 +99,8 @@ impl Fleet {
                         found = Some((member, container));
                     }
                 }
-                Ok(None) if member.may_have(&request.name) == Some(request.job.attempt.number) => {
-                    return Err(StartError::Unknown(NoHost::Silent(member.name.clone()).into()));
+                Ok(None) if let Some(asked) = member.may_have(&request.name, request.job.attempt.number) => {
+                    return Err(self.silent(&member, asked));
                 }
                 Ok(None) if member.is_known() || self.is_settled() => {}
                 Ok(None) => return Err(unavailable(NoHost::NotListed(member.name.clone()))),
@@ -112,6 +113,17 @@ impl Fleet {
             }
         }
         Ok(found)
+    }
+
+    /// What is to be said of an attempt that a host was asked for, and that was never seen to run. A runner that was
+    /// started too late does not begin, and one that did begin has told the gateway, or stopped for want of a lease: nobody
+    /// would ask for it.
+    fn silent(&self, member: &Member, silent_for: Duration) -> StartError {
+        if silent_for <= self.options.forget_after {
+            return StartError::Unknown(NoHost::Silent(member.name.clone()).into());
+        }
+        let text = format!("{} has not answered since it was asked to start the attempt", member.name);
+        StartError::refused(Cause::HostLost, text)
     }
 
     /// There is a container of the build.
@@ -128,7 +140,11 @@ impl Fleet {
                 // Whoever asks knows that the earlier attempt has fenced itself; see the module.
                 return self.place_and_create(request).await;
             }
-            return Err(StartError::Unknown(NoHost::Silent(member.name.clone()).into()));
+            return Err(match container.verdict {
+                // It was never seen to run.
+                Verdict::NotStarted | Verdict::Pending => self.silent(member, member.silent_for()),
+                _ => StartError::Unknown(NoHost::Silent(member.name.clone()).into()),
+            });
         }
         match decision {
             StartDecision::Spawn => {

@@ -164,3 +164,20 @@ async fn a_scheduler_that_comes_while_a_host_hangs_waits_for_a_bounded_time() {
     let listing = complete(&executor).await;
     assert!(matches!(phase(&listing, &attempt(1, 1)), Some(Phase::Running { .. })), "{listing:?}");
 }
+
+#[tokio::test]
+async fn what_was_asked_of_a_host_that_hung_is_asked_again_once_it_is_back() {
+    let bench = Bench::new(1, 8).await;
+    let executor = bench.open_with(impatient(&bench)).await;
+    // The runner is there.
+    start(&executor, &attempt(1, 1), TestCommand::Succeed).await;
+    bench.daemons[0].freeze();
+    let unsure = request(&attempt(2, 1), TestCommand::Succeed);
+    let first = executor.start(&unsure).await;
+    assert!(matches!(first, Err(StartError::Unavailable(_) | StartError::Unknown(_))), "{first:?}");
+    bench.daemons[0].thaw();
+    complete(&executor).await;
+    // Nobody is silent any more: what was asked for is there, or it is asked for again.
+    until("it runs", async || executor.start(&unsure).await.ok()).await;
+    assert!(matches!(ended(&executor, &attempt(2, 1)).await.outcome, Outcome::Succeeded { .. }));
+}
